@@ -1,0 +1,1 @@
+"""TikTok Shop and Oracle NetSuite, kept in agreement: observe, stage, intend, apply, prove."""
