@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -19,14 +20,12 @@ def loads(text: str | bytes) -> Any:
 
 def dumps(value: Any) -> str:
     """Compact JSON, UTF-8 text kept as it is, Decimal written as an exact number."""
-    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _encode(value, sort_keys=False)
 
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and normalised numbers: equal documents give equal text."""
-    return simplejson.dumps(
-        _normalised(value), use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
-    )
+    return _encode(_normalised(value), sort_keys=True)
 
 
 def fingerprint(value: Any) -> str:
@@ -34,8 +33,21 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:24]
 
 
+def _encode(value: Any, *, sort_keys: bool) -> str:
+    return simplejson.dumps(
+        value,
+        use_decimal=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+        sort_keys=sort_keys,
+        allow_nan=False,
+    )
+
+
 def _normalised(value: Any) -> Any:
-    """1.50, 1.5 and 15E-1 are one amount."""
+    """1.50, 1.5 and 15E-1 are one amount; days and instants become ISO text."""
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         return Decimal(0) if value == 0 else Decimal(format(value.normalize(), "f"))
     if isinstance(value, dict):

@@ -134,4 +134,4 @@ class SalesOrderDocument(_Document):
 
     def fingerprint(self) -> str:
         """Hash of all that decides the record; equal documents are one revision."""
-        return exact_json.fingerprint(self.model_dump(mode="json"))
+        return exact_json.fingerprint(self.model_dump())

@@ -1,0 +1,113 @@
+"""One way to open the ledger's database: PostgreSQL in production, SQLite embedded.
+
+SQLite runs in WAL mode with `BEGIN IMMEDIATE` for writing transactions and a busy time-out, because
+its busy handler is unfair (D C.3): transactions are short and none spans an HTTP call.
+Migrations run from empty by themselves; a database that is newer than the code is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+_BUSY_TIMEOUT_MS = 20_000
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used as it is; the message says what to do."""
+
+
+def open_engine(url: str, *, durable: bool = True) -> sa.Engine:
+    """Open a database by URL: `sqlite:///path`, `sqlite://` (memory) or `postgresql+psycopg2://…`.
+
+    `durable=False` skips the disk barrier of SQLite, for simulations only.
+    """
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg2://", 1)
+    backend = sa.engine.make_url(url)
+    if backend.get_backend_name() == "sqlite":
+        return _open_sqlite(backend, durable=durable)
+    if backend.get_backend_name() == "postgresql":
+        return sa.create_engine(backend, pool_size=4, max_overflow=8, pool_pre_ping=True)
+    raise LedgerError(f"the ledger runs on SQLite or PostgreSQL, not on {backend.get_backend_name()}")
+
+
+def _open_sqlite(url: sa.URL, *, durable: bool) -> sa.Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    if not in_memory and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    pool = {"poolclass": sa.StaticPool} if in_memory else {}
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, **pool)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        writes = connection.get_execution_options().get("ledger_writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def dialect_insert(bind: sa.Connection | sa.Engine, table: sa.Table) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the database at hand."""
+    if bind.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert
+    return insert(table)
+
+
+@contextmanager
+def transaction(engine: sa.Engine, *, writes: bool = True) -> Generator[sa.Connection]:
+    """One short transaction; commits at the end, rolls back on any error."""
+    with engine.connect().execution_options(ledger_writes=writes) as connection, connection.begin():
+        yield connection
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the database to the code's version; raises LedgerError when it is newer than the code."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current == scripts.get_current_head():
+        return
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise LedgerError(
+            f"the ledger database is at version {current}, which this code does not know "
+            f"(it knows up to {scripts.get_current_head()}). Start the newer code, or restore a backup "
+            "of the older database."
+        )
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            # Two processes that start together migrate one after the other.
+            connection.exec_driver_sql("SELECT pg_advisory_lock(7402118)")
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SELECT pg_advisory_unlock(7402118)")
+                connection.commit()

@@ -1,0 +1,469 @@
+"""Intents: one durable row per business fact that should become true on the other side.
+
+    planned -> sending -> applied
+                 |-> ambiguous -> (look up) -> applied | planned
+                 |-> waiting (retry at)     -> sending
+                 |-> parked (exception)     -> planned on replay
+    any      -> superseded (a newer revision, or the fact is gone)
+
+Invariants: one row per (channel, shop, kind, business key, revision); `sending` is committed before
+the first byte leaves, so after a crash every such row whose lease ran out is ambiguous; a revision
+is not sent while an older one of the same fact is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.gate import LANES, Lane
+from tiktok_ns_pipeline.ledger import schema
+from tiktok_ns_pipeline.ledger.database import dialect_insert
+
+
+class IntentState(StrEnum):
+    """Where an intent stands."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    AMBIGUOUS = "ambiguous"
+    WAITING = "waiting"
+    PARKED = "parked"
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+
+
+S = IntentState
+
+TRANSITIONS: Mapping[IntentState, frozenset[IntentState]] = {
+    S.PLANNED: frozenset({S.SENDING, S.SUPERSEDED}),
+    S.SENDING: frozenset({S.APPLIED, S.AMBIGUOUS, S.WAITING, S.PARKED, S.SUPERSEDED}),
+    S.AMBIGUOUS: frozenset({S.APPLIED, S.AMBIGUOUS, S.PLANNED, S.PARKED, S.SUPERSEDED}),
+    S.WAITING: frozenset({S.SENDING, S.SUPERSEDED}),
+    S.PARKED: frozenset({S.PLANNED, S.SUPERSEDED}),
+    S.APPLIED: frozenset(),
+    S.SUPERSEDED: frozenset(),
+}
+"""DESIGN 5. An applied intent stays applied: a change of the fact is a new revision."""
+
+UNSENT = (S.PLANNED, S.WAITING, S.PARKED)
+UNDER_WAY = (S.SENDING, S.AMBIGUOUS)
+OPEN = (*UNSENT, *UNDER_WAY)
+
+
+@dataclass(frozen=True, slots=True)
+class FactKey:
+    """Identity of a business fact, whatever its revision."""
+
+    channel: str
+    shop: str
+    kind: str
+    business_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntent:
+    """A fact that should become true. `depends_on` names a link (kind/key) that must exist first."""
+
+    flow: str
+    fact: FactKey
+    payload: Mapping[str, Any] = field(repr=False)
+    payload_hash: str
+    lane: Lane
+    depends_on: str | None = None
+    deadline: datetime | None = None
+    observed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A stored intent. The payload may hold a buyer's address, so `repr` leaves it out."""
+
+    id: int
+    flow: str
+    fact: FactKey
+    revision: int
+    payload: Mapping[str, Any] = field(repr=False)
+    payload_hash: str
+    lane: Lane
+    state: IntentState
+    attempts: int
+    not_before: datetime
+    deadline: datetime | None
+    depends_on: str | None
+    last_error: str | None
+    observed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+Verdict = Literal["new", "revised", "unchanged", "replayed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What planning did with one desired document."""
+
+    fact: FactKey
+    revision: int
+    verdict: Verdict
+
+
+def link_reference(fact: FactKey) -> str:
+    """How an intent names the link that it depends on."""
+    return f"{fact.channel}/{fact.shop}/{fact.kind}/{fact.business_key}"
+
+
+class Intents:
+    """The intents, within one transaction."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def newest(self, facts: Iterable[FactKey]) -> dict[FactKey, Intent]:
+        """The newest revision of each fact that has one."""
+        found: dict[FactKey, Intent] = {}
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        for fact in facts:
+            groups.setdefault((fact.channel, fact.shop, fact.kind), []).append(fact.business_key)
+        table = schema.intents
+        for (channel, shop, kind), keys in groups.items():
+            for chunk in _chunks(keys, 500):
+                statement = (
+                    sa.select(table)
+                    .where(table.c.channel == channel, table.c.shop == shop, table.c.kind == kind)
+                    .where(table.c.business_key.in_(chunk))
+                    .order_by(table.c.revision)
+                )
+                for row in self._connection.execute(statement).mappings():
+                    intent = _intent(row)
+                    found[intent.fact] = intent
+        return found
+
+    def plan(self, desired: Sequence[NewIntent], *, replay: bool = False) -> list[Planned]:
+        """Store what is not stored yet: the difference between desired and known facts.
+
+        An equal newest revision is left alone (a parked one is taken up again when `replay`); a
+        different one becomes a new revision, superseding the older where it was not sent.
+        """
+        newest = self.newest(intent.fact for intent in desired)
+        planned: list[Planned] = []
+        rows: list[dict[str, Any]] = []
+        for intent in desired:
+            known = newest.get(intent.fact)
+            if (
+                known is not None
+                and known.payload_hash == intent.payload_hash
+                and known.state != S.SUPERSEDED
+            ):
+                taken_up = replay and known.state == S.PARKED and self._take_up_again([known.id]) == 1
+                planned.append(Planned(intent.fact, known.revision, "replayed" if taken_up else "unchanged"))
+                continue
+            if known is not None:
+                self._supersede_unsent(intent.fact)
+            revision = known.revision + 1 if known else 1
+            rows.append(self._row(intent, revision))
+            planned.append(Planned(intent.fact, revision, "revised" if known else "new"))
+        if rows:
+            # Two planners may plan the same revision at once: the first one stands.
+            self._connection.execute(
+                dialect_insert(self._connection, schema.intents).on_conflict_do_nothing(), rows
+            )
+        return planned
+
+    def withdraw(self, facts: Sequence[FactKey], reason: str) -> int:
+        """The facts are gone: supersede what was not sent. Returns how many rows that were."""
+        return sum(self._supersede_unsent(fact, reason) for fact in facts)
+
+    def take_up_again(self, facts: Sequence[FactKey]) -> int:
+        """Plan parked intents again (a replay). Returns how many there were."""
+        ids = [intent.id for intent in self.newest(facts).values() if intent.state == S.PARKED]
+        return self._take_up_again(ids)
+
+    def claim(
+        self,
+        *,
+        holder: str,
+        kinds: Sequence[str],
+        limit: int,
+        lease_until: datetime,
+        lanes: Sequence[Lane] = LANES,
+        shops: Sequence[str] = (),
+    ) -> list[Intent]:
+        """Take due intents, most urgent lane first.
+
+        What was planned or waiting comes back as `sending`; what comes back as `ambiguous` was
+        under way when its holder vanished or could not tell, and must be looked up first.
+        """
+        table = schema.intents
+        older = table.alias("older")
+        due = sa.or_(
+            sa.and_(table.c.state.in_([S.PLANNED, S.WAITING]), table.c.not_before <= self._now),
+            sa.and_(
+                table.c.state == S.AMBIGUOUS,
+                table.c.not_before <= self._now,
+                sa.or_(table.c.lease_until.is_(None), table.c.lease_until <= self._now),
+            ),
+            sa.and_(table.c.state == S.SENDING, table.c.lease_until <= self._now),
+        )
+        blocked = sa.exists().where(
+            older.c.channel == table.c.channel,
+            older.c.shop == table.c.shop,
+            older.c.kind == table.c.kind,
+            older.c.business_key == table.c.business_key,
+            older.c.revision < table.c.revision,
+            older.c.state.in_([*UNDER_WAY]),
+        )
+        ready = sa.or_(table.c.depends_on.is_(None), sa.exists().where(_reference() == table.c.depends_on))
+        chosen = (
+            sa.select(table.c.id)
+            .where(due, table.c.kind.in_(kinds), table.c.lane.in_(lanes), ~blocked, ready)
+            .order_by(_lane_rank(table), table.c.not_before, table.c.id)
+            .limit(limit)
+        )
+        if shops:
+            chosen = chosen.where(table.c.shop.in_(shops))
+        if self._connection.dialect.name == "postgresql":
+            chosen = chosen.with_for_update(skip_locked=True, of=table)
+        statement = (
+            sa.update(table)
+            .where(table.c.id.in_(chosen.scalar_subquery()))
+            .values(
+                state=sa.case(
+                    (table.c.state.in_([S.PLANNED, S.WAITING]), S.SENDING.value), else_=S.AMBIGUOUS.value
+                ),
+                holder=holder,
+                lease_until=lease_until,
+                updated_at=self._now,
+            )
+            .returning(table)
+        )
+        rows = self._connection.execute(statement).mappings()
+        claimed = [_intent(row) for row in rows]
+        rank = {lane: index for index, lane in enumerate(LANES)}
+        return sorted(claimed, key=lambda intent: (rank[intent.lane], intent.not_before, intent.id))
+
+    def extend_leases(self, holder: str, lease_until: datetime) -> None:
+        """The holder is alive: its claims stay its own."""
+        table = schema.intents
+        self._connection.execute(
+            sa.update(table)
+            .where(
+                table.c.holder == holder, table.c.state.in_([*UNDER_WAY]), table.c.lease_until.is_not(None)
+            )
+            .values(lease_until=lease_until)
+        )
+
+    def move(
+        self,
+        intent: Intent,
+        to: IntentState,
+        *,
+        not_before: datetime | None = None,
+        error: str | None = None,
+        counts_as_attempt: bool = True,
+    ) -> bool:
+        """Move one claimed intent; False when it is no longer where we left it.
+
+        Raises ValueError for a transition that the life of an intent does not have.
+        """
+        if to not in TRANSITIONS[intent.state]:
+            raise ValueError(f"an intent does not go from {intent.state} to {to}")
+        table = schema.intents
+        values: dict[str, Any] = {
+            "state": to.value,
+            "holder": None,
+            "lease_until": None,
+            "updated_at": self._now,
+            "last_error": error,
+        }
+        if not_before is not None:
+            values["not_before"] = not_before
+        if counts_as_attempt:
+            values["attempts"] = table.c.attempts + 1
+        done = self._connection.execute(
+            sa.update(table)
+            .where(table.c.id == intent.id, table.c.state == intent.state.value)
+            .values(values)
+        )
+        return done.rowcount == 1
+
+    def mark_applied(self, intents: Sequence[Intent]) -> None:
+        """Move many claimed intents to applied at once."""
+        table = schema.intents
+        for chunk in _chunks([intent.id for intent in intents], 500):
+            self._connection.execute(
+                sa.update(table)
+                .where(table.c.id.in_(chunk), table.c.state.in_([*UNDER_WAY]))
+                .values(
+                    state=S.APPLIED.value,
+                    holder=None,
+                    lease_until=None,
+                    updated_at=self._now,
+                    last_error=None,
+                    attempts=table.c.attempts + 1,
+                )
+            )
+
+    def release(self, holder: str) -> None:
+        """Give up all claims at an orderly end; what was sent already stays to be looked up."""
+        table = schema.intents
+        self._connection.execute(
+            sa.update(table)
+            .where(table.c.holder == holder, table.c.state.in_([*UNDER_WAY]))
+            .values(state=S.AMBIGUOUS.value, holder=None, lease_until=None, updated_at=self._now)
+        )
+
+    def counts(self, *, flow: str | None = None, shop: str | None = None) -> dict[IntentState, int]:
+        """How many intents stand where."""
+        table = schema.intents
+        statement = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
+        if flow:
+            statement = statement.where(table.c.flow == flow)
+        if shop:
+            statement = statement.where(table.c.shop == shop)
+        return {IntentState(state): count for state, count in self._connection.execute(statement)}
+
+    def next_due(self, kinds: Sequence[str]) -> datetime | None:
+        """The earliest instant at which something of these kinds becomes due; None when all is done."""
+        table = schema.intents
+        statement = sa.select(
+            sa.func.min(
+                sa.case(
+                    (table.c.state == S.SENDING, table.c.lease_until),
+                    else_=table.c.not_before,
+                )
+            )
+        ).where(table.c.kind.in_(kinds), table.c.state.in_([S.PLANNED, S.WAITING, S.AMBIGUOUS, S.SENDING]))
+        value = self._connection.execute(statement).scalar()
+        if value is None or isinstance(value, datetime):
+            return value
+        return schema.UtcInstant().process_result_value(value, self._connection.dialect)
+
+    def is_work_due(self, kinds: Sequence[str]) -> bool:
+        """Whether anything of these kinds could be sent or looked up now."""
+        due = self.next_due(kinds)
+        return due is not None and due <= self._now
+
+    def open_facts(
+        self, *, kind: str, shop: str | None = None, older_than: datetime | None = None
+    ) -> list[Intent]:
+        """Intents of a kind that are not at an end, oldest first."""
+        table = schema.intents
+        statement = (
+            sa.select(table).where(table.c.kind == kind, table.c.state.in_([*OPEN])).order_by(table.c.id)
+        )
+        if shop:
+            statement = statement.where(table.c.shop == shop)
+        if older_than is not None:
+            statement = statement.where(table.c.created_at <= older_than)
+        return [_intent(row) for row in self._connection.execute(statement).mappings()]
+
+    def history(self, fact: FactKey) -> list[Intent]:
+        """All revisions of a fact, oldest first."""
+        table = schema.intents
+        statement = (
+            sa.select(table)
+            .where(
+                table.c.channel == fact.channel,
+                table.c.shop == fact.shop,
+                table.c.kind == fact.kind,
+                table.c.business_key == fact.business_key,
+            )
+            .order_by(table.c.revision)
+        )
+        return [_intent(row) for row in self._connection.execute(statement).mappings()]
+
+    def _take_up_again(self, ids: Sequence[int]) -> int:
+        table = schema.intents
+        taken = 0
+        for chunk in _chunks(list(ids), 500):
+            taken += self._connection.execute(
+                sa.update(table)
+                .where(table.c.id.in_(chunk), table.c.state == S.PARKED.value)
+                .values(state=S.PLANNED.value, not_before=self._now, updated_at=self._now, attempts=0)
+            ).rowcount
+        return taken
+
+    def _supersede_unsent(self, fact: FactKey, reason: str = "a newer revision") -> int:
+        table = schema.intents
+        return self._connection.execute(
+            sa.update(table)
+            .where(
+                table.c.channel == fact.channel,
+                table.c.shop == fact.shop,
+                table.c.kind == fact.kind,
+                table.c.business_key == fact.business_key,
+                table.c.state.in_([*UNSENT]),
+            )
+            .values(state=S.SUPERSEDED.value, updated_at=self._now, last_error=reason)
+        ).rowcount
+
+    def _row(self, intent: NewIntent, revision: int) -> dict[str, Any]:
+        return {
+            "flow": intent.flow,
+            "channel": intent.fact.channel,
+            "shop": intent.fact.shop,
+            "kind": intent.fact.kind,
+            "business_key": intent.fact.business_key,
+            "revision": revision,
+            "payload": exact_json.dumps(intent.payload),
+            "payload_hash": intent.payload_hash,
+            "lane": intent.lane,
+            "state": S.PLANNED.value,
+            "attempts": 0,
+            "not_before": self._now,
+            "deadline": intent.deadline,
+            "depends_on": intent.depends_on,
+            "observed_at": intent.observed_at,
+            "created_at": self._now,
+            "updated_at": self._now,
+        }
+
+
+def _reference() -> sa.ColumnElement[str]:
+    """`link_reference` in SQL."""
+    c = schema.links.c
+    return c.channel + "/" + c.shop + "/" + c.kind + "/" + c.business_key
+
+
+def _lane_rank(table: sa.Table) -> sa.ColumnElement[int]:
+    return sa.case({lane: index for index, lane in enumerate(LANES)}, value=table.c.lane, else_=len(LANES))
+
+
+def _intent(row: Mapping[Any, Any]) -> Intent:
+    return Intent(
+        id=row["id"],
+        flow=row["flow"],
+        fact=FactKey(row["channel"], row["shop"], row["kind"], row["business_key"]),
+        revision=row["revision"],
+        payload=exact_json.loads(row["payload"]),
+        payload_hash=row["payload_hash"],
+        lane=row["lane"],
+        state=IntentState(row["state"]),
+        attempts=row["attempts"],
+        not_before=row["not_before"],
+        deadline=row["deadline"],
+        depends_on=row["depends_on"],
+        last_error=row["last_error"],
+        observed_at=row["observed_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def moved(intent: Intent, to: IntentState) -> Intent:
+    """The same intent in another state, as after a stored move."""
+    return replace(intent, state=to)
+
+
+def _chunks(values: list[Any], size: int) -> Iterable[list[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,104 @@
+"""Links: which NetSuite record stands for which document of the channel.
+
+A link is written in the same transaction that moves its intent to applied, right after NetSuite
+accepted the record: whoever finds a link may rely on the record having existed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from tiktok_ns_pipeline.ledger import schema
+from tiktok_ns_pipeline.ledger.database import dialect_insert
+from tiktok_ns_pipeline.ledger.intents import FactKey
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Channel document <-> NetSuite record, with the hash and revision that NetSuite last accepted."""
+
+    fact: FactKey
+    record_type: str
+    external_id: str
+    internal_id: str
+    document_number: str | None
+    payload_hash: str
+    version: int
+
+
+class Links:
+    """The links, within one transaction."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def find(self, fact: FactKey) -> Link | None:
+        """The link of a fact, if NetSuite has its record."""
+        return self.find_many([fact]).get(fact)
+
+    def find_many(self, facts: Iterable[FactKey]) -> dict[FactKey, Link]:
+        """Links of several facts."""
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        for fact in facts:
+            groups.setdefault((fact.channel, fact.shop, fact.kind), []).append(fact.business_key)
+        table = schema.links
+        found: dict[FactKey, Link] = {}
+        for (channel, shop, kind), keys in groups.items():
+            for start in range(0, len(keys), 500):
+                statement = sa.select(table).where(
+                    table.c.channel == channel,
+                    table.c.shop == shop,
+                    table.c.kind == kind,
+                    table.c.business_key.in_(keys[start : start + 500]),
+                )
+                for row in self._connection.execute(statement).mappings():
+                    link = _link(row)
+                    found[link.fact] = link
+        return found
+
+    def save(self, links: Sequence[Link]) -> None:
+        """Write links; an existing one of the same fact takes the newer record, hash and version."""
+        if not links:
+            return
+        statement = dialect_insert(self._connection, schema.links)
+        fresh = statement.excluded
+        changing = ("record_type", "external_id", "internal_id", "document_number", "payload_hash", "version")
+        statement = statement.on_conflict_do_update(
+            index_elements=["channel", "shop", "kind", "business_key"],
+            set_={**{name: fresh[name] for name in changing}, "updated_at": fresh.updated_at},
+        )
+        self._connection.execute(statement, [self._row(link) for link in links])
+
+    def _row(self, link: Link) -> dict[str, Any]:
+        return {
+            "channel": link.fact.channel,
+            "shop": link.fact.shop,
+            "kind": link.fact.kind,
+            "business_key": link.fact.business_key,
+            "record_type": link.record_type,
+            "external_id": link.external_id,
+            "internal_id": link.internal_id,
+            "document_number": link.document_number,
+            "payload_hash": link.payload_hash,
+            "version": link.version,
+            "created_at": self._now,
+            "updated_at": self._now,
+        }
+
+
+def _link(row: Mapping[Any, Any]) -> Link:
+    return Link(
+        fact=FactKey(row["channel"], row["shop"], row["kind"], row["business_key"]),
+        record_type=row["record_type"],
+        external_id=row["external_id"],
+        internal_id=row["internal_id"],
+        document_number=row["document_number"],
+        payload_hash=row["payload_hash"],
+        version=row["version"],
+    )

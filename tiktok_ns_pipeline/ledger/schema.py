@@ -1,0 +1,207 @@
+"""The ledger's tables, declared once.
+
+Migrations create them (`ledger/migrations`); a test holds the two together. Instants are stored as
+UTC: TIMESTAMPTZ in PostgreSQL, fixed-width ISO text in SQLite, so that text order is time order.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+
+class UtcInstant(sa.types.TypeDecorator[datetime]):
+    """A timezone-aware UTC instant, on both databases."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """TIMESTAMPTZ where it exists, text where it does not."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(32))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        """Refuse naive instants, which would silently mean a local clock."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone; instants are UTC")
+        value = value.astimezone(UTC)
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00") if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """Give the instant back as aware UTC."""
+        if value is None:
+            return None
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return instant.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+intents = sa.Table(
+    "intents",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("flow", sa.String(40), nullable=False),
+    sa.Column("channel", sa.String(20), nullable=False),
+    sa.Column("shop", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("business_key", sa.String(120), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("payload_hash", sa.String(64), nullable=False),
+    sa.Column("lane", sa.String(20), nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("not_before", UtcInstant, nullable=False),
+    sa.Column("deadline", UtcInstant),
+    sa.Column("depends_on", sa.String(200)),
+    sa.Column("last_error", sa.Text),
+    sa.Column("holder", sa.String(80)),
+    sa.Column("lease_until", UtcInstant),
+    sa.Column("observed_at", UtcInstant),
+    sa.Column("created_at", UtcInstant, nullable=False),
+    sa.Column("updated_at", UtcInstant, nullable=False),
+    sa.UniqueConstraint("channel", "shop", "kind", "business_key", "revision", name="uq_intents_fact"),
+)
+sa.Index("ix_intents_due", intents.c.state, intents.c.not_before)
+
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("channel", sa.String(20), nullable=False),
+    sa.Column("shop", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("business_key", sa.String(120), nullable=False),
+    sa.Column("record_type", sa.String(60), nullable=False),
+    sa.Column("external_id", sa.String(120), nullable=False),
+    sa.Column("internal_id", sa.String(60), nullable=False),
+    sa.Column("document_number", sa.String(60)),
+    sa.Column("payload_hash", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcInstant, nullable=False),
+    sa.Column("updated_at", UtcInstant, nullable=False),
+    sa.UniqueConstraint("channel", "shop", "kind", "business_key", name="uq_links_fact"),
+)
+sa.Index("ix_links_external", links.c.external_id)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("name", sa.String(120), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("updated_at", UtcInstant, nullable=False),
+)
+
+exceptions = sa.Table(
+    "exceptions",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(60), nullable=False),
+    sa.Column("channel", sa.String(20), nullable=False),
+    sa.Column("shop", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(160), nullable=False),
+    sa.Column("cause", sa.String(200), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("what_to_do", sa.Text, nullable=False),
+    sa.Column("owner", sa.String(60), nullable=False),
+    sa.Column("severity", sa.String(12), nullable=False),
+    sa.Column("state", sa.String(14), nullable=False),
+    sa.Column("opened_at", UtcInstant, nullable=False),
+    sa.Column("due_at", UtcInstant),
+    sa.Column("last_seen_at", UtcInstant, nullable=False),
+    sa.Column("replay_requested_at", UtcInstant),
+    sa.Column("resolved_at", UtcInstant),
+    sa.Column("resolution", sa.Text),
+    sa.UniqueConstraint("kind", "channel", "shop", "subject", "cause", name="uq_exceptions_cause"),
+)
+sa.Index("ix_exceptions_subject", exceptions.c.channel, exceptions.c.shop, exceptions.c.subject)
+sa.Index("ix_exceptions_state", exceptions.c.state)
+
+exception_events = sa.Table(
+    "exception_events",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("exception_id", _ID, sa.ForeignKey("exceptions.id"), nullable=False, index=True),
+    sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("event", sa.String(20), nullable=False),
+    sa.Column("actor", sa.String(80), nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+)
+
+oauth_tokens = sa.Table(
+    "oauth_tokens",
+    metadata,
+    sa.Column("account", sa.String(120), primary_key=True),
+    sa.Column("secret", sa.LargeBinary),
+    sa.Column("access_expires_at", UtcInstant),
+    sa.Column("lock_holder", sa.String(80)),
+    sa.Column("lock_until", UtcInstant),
+    sa.Column("updated_at", UtcInstant, nullable=False),
+)
+
+webhook_inbox = sa.Table(
+    "webhook_inbox",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("notification_id", sa.String(120), nullable=False, unique=True),
+    sa.Column("channel", sa.String(20), nullable=False),
+    sa.Column("shop_id", sa.String(40), nullable=False),
+    sa.Column("event_type", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(160), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("received_at", UtcInstant, nullable=False),
+    sa.Column("handled_at", UtcInstant),
+)
+
+governor_leases = sa.Table(
+    "governor_leases",
+    metadata,
+    sa.Column("system", sa.String(60), primary_key=True),
+    sa.Column("holder", sa.String(80), primary_key=True),
+    sa.Column("granted", sa.Integer, nullable=False),
+    sa.Column("wanted", sa.Text, nullable=False),
+    sa.Column("lease_until", UtcInstant, nullable=False),
+)
+
+governor_budgets = sa.Table(
+    "governor_budgets",
+    metadata,
+    sa.Column("system", sa.String(60), primary_key=True),
+    sa.Column("ceiling", sa.Integer, nullable=False),
+    sa.Column("breaker_until", UtcInstant),
+    sa.Column("breaker_reason", sa.Text),
+    sa.Column("updated_at", UtcInstant, nullable=False),
+)
+
+stock_positions = sa.Table(
+    "stock_positions",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("shop", sa.String(40), nullable=False),
+    sa.Column("sku", sa.String(120), nullable=False),
+    sa.Column("warehouse", sa.String(60), nullable=False),
+    sa.Column("movement", sa.String(40), nullable=False),
+    sa.Column("quantity", sa.Numeric(20, 6), nullable=False),
+    sa.Column("reference", sa.String(120), nullable=False),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("actor", sa.String(80), nullable=False),
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(200), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False, server_default=""),
+)
