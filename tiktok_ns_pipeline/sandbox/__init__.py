@@ -1,0 +1,1 @@
+"""One simulated world behind two faithful servers: TikTok Shop and NetSuite (DESIGN 7)."""
