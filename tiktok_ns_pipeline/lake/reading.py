@@ -1,0 +1,84 @@
+"""SQL over the lake's files, in the common subset of DuckDB 1.5 and 2.0.
+
+A query names its files one by one: what it reads is settled when it starts, whatever lands or is
+compacted meanwhile. Columns are found by their number in the file, so files of an older
+declaration read as nulls in the columns they lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tiktok_ns_pipeline.lake.tables import Column, Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from tiktok_ns_pipeline.lake.storage import Storage
+
+
+def open_connection(storage: Storage) -> DuckDBPyConnection:
+    """A DuckDB in memory that reads this storage and tells instants in UTC."""
+    import duckdb
+
+    # Nothing may be fetched from the network behind a query's back.
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    storage.open_to(connection)
+    return connection
+
+
+def all_rows(table: Table, addresses: Sequence[str]) -> str:
+    """A query for every row of these files, older versions included."""
+    if not addresses:
+        nothing = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in table.columns)
+        return f"SELECT {nothing} WHERE false"
+    files = ", ".join(_quoted(address) for address in addresses)
+    columns = ", ".join(_numbered(number, column) for number, column in enumerate(table.columns, start=1))
+    return f"SELECT * FROM read_parquet([{files}], schema = MAP {{{columns}}})"
+
+
+def newest_rows(table: Table, addresses: Sequence[str], as_of: datetime | None = None) -> str:
+    """A query for the newest version of each key, or the newest that had landed by an instant."""
+    order = ", ".join(f"{column} DESC NULLS LAST" for column in (*table.version, "landed_at"))
+    landed = "" if as_of is None else f"WHERE landed_at <= {instant_literal(as_of)}"
+    return (
+        f"SELECT * FROM ({all_rows(table, addresses)}) {landed} "
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(table.key)} ORDER BY {order}) = 1"
+    )
+
+
+def fetch(connection: DuckDBPyConnection, query: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows as dictionaries; amounts are exact Decimal, instants timezone-aware UTC."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(query, list(parameters))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, map(_exact, row), strict=True)) for row in cursor.fetchall()]
+    finally:
+        cursor.close()
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        # A stored amount has twelve decimals; the amount itself has as many as it needs.
+        return Decimal(format(value.normalize(), "f")) if value else Decimal(0)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+def _numbered(number: int, column: Column) -> str:
+    return f"{number}: {{name: '{column.name}', type: '{column.type}', default_value: NULL}}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def instant_literal(instant: datetime) -> str:
+    """An instant as a literal: views cannot carry parameters."""
+    return f"TIMESTAMPTZ '{instant.astimezone(UTC).isoformat(sep=' ')}'"

@@ -1,0 +1,226 @@
+"""Every table of the lake, declared once.
+
+One declaration serves writing, reading, the assets' table metadata and the documentation, so a
+column's meaning is found in one place.
+
+Terms: the *key* names the fact that a row is about; the *version* columns order the rows of one
+key, the last of them winning; `newest` says what a later landing replaces in the current view:
+the rows with the same key (`row`), everything of that shop and day (`day`), or everything
+(`table`). The last two fit full listings, where a fact that is gone must vanish with the next one.
+
+Invariant: a column keeps its place. Its number in the files is its position here, so new columns
+go at the end and older files simply lack them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tiktok_ns_pipeline.lake.lazily import arrow
+
+ColumnType = Literal["VARCHAR", "DECIMAL(38,12)", "TIMESTAMPTZ", "DATE", "BIGINT", "BOOLEAN"]
+"""Ids and texts, amounts, instants, days, counts, yes or no (the names that DuckDB uses)."""
+
+ACCOUNT_WIDE = "account"
+"""Shop folder of what belongs to the whole NetSuite account and to no shop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, type and meaning. `required` ones are never null."""
+
+    name: str
+    type: ColumnType
+    description: str
+    required: bool = False
+
+
+_COMMON = (
+    Column(
+        "shop", "VARCHAR", "Shop code of the mapping; `account` where a table has no shop.", required=True
+    ),
+    Column("day", "DATE", "Business day that the row is filed under.", required=True),
+    Column("run_id", "VARCHAR", "Run that landed the row.", required=True),
+    Column("landed_at", "TIMESTAMPTZ", "Instant at which the row came into the lake.", required=True),
+)
+"""Columns of every table; landing fills them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the lake. `columns` are all columns of its files, the common ones first."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    version: tuple[str, ...]
+    newest: Literal["row", "day", "table"] = "row"
+
+    def __post_init__(self) -> None:
+        names = self.column_names
+        if len(set(names)) != len(names):
+            raise ValueError(f"table {self.name} declares a column twice")
+        if unknown := {*self.key, *self.version} - set(names):
+            raise ValueError(f"table {self.name} is keyed by {sorted(unknown)}, which are no columns of it")
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of all columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def arrow_schema(self) -> Any:
+        """The schema of the table's files as `pyarrow.Schema`; columns are numbered by position, from 1."""
+        pa = arrow()
+        types: dict[ColumnType, Any] = {
+            "VARCHAR": pa.string(),
+            "DECIMAL(38,12)": pa.decimal128(38, 12),
+            "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+            "DATE": pa.date32(),
+            "BIGINT": pa.int64(),
+            "BOOLEAN": pa.bool_(),
+        }
+        return pa.schema(
+            [
+                pa.field(
+                    column.name, types[column.type], metadata={b"PARQUET:field_id": str(number).encode()}
+                )
+                for number, column in enumerate(self.columns, start=1)
+            ]
+        )
+
+
+def _table(
+    name: str,
+    description: str,
+    *columns: Column,
+    key: tuple[str, ...],
+    version: tuple[str, ...],
+    newest: Literal["row", "day", "table"] = "row",
+) -> Table:
+    return Table(name, description, (*_COMMON, *columns), key, version, newest)
+
+
+RAW_TIKTOK_ORDERS = _table(
+    "raw_tiktok_orders",
+    "Orders as TikTok Shop told them, the whole payload beside the columns that find it. "
+    "Filed under the shop's business day of the order's creation.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "order_id",
+        "VARCHAR",
+        "TikTok's order id; `unreadable-<hash>` where the order has none.",
+        required=True,
+    ),
+    Column("status", "VARCHAR", "Order status as told, unknown ones included (T 3.2)."),
+    Column("create_time", "TIMESTAMPTZ", "Instant the order was placed."),
+    Column("update_time", "TIMESTAMPTZ", "Instant of the order's last change at TikTok."),
+    Column("currency", "VARCHAR", "Currency of the order (ISO 4217)."),
+    Column("total_amount", "DECIMAL(38,12)", "What the buyer pays, in the order's currency (T 3.4)."),
+    Column("payload", "VARCHAR", "The order as JSON, every number exact."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of the answer, by TikTok's clock.", required=True),
+    Column("request_id", "VARCHAR", "TikTok's id of the request."),
+    key=("channel", "shop", "order_id"),
+    version=("update_time", "read_at"),
+)
+
+RAW_NETSUITE_ITEMS = _table(
+    "raw_netsuite_items",
+    "Items of the NetSuite account, as SuiteQL told them; one landing is the whole list.",
+    Column("item_id", "VARCHAR", "Internal id.", required=True),
+    Column("itemid", "VARCHAR", "Item name or number."),
+    Column("externalid", "VARCHAR", "External id."),
+    Column("upccode", "VARCHAR", "UPC code."),
+    Column("itemtype", "VARCHAR", "Type code, such as InvtPart or Kit (N 3.4)."),
+    Column("displayname", "VARCHAR", "Display name."),
+    Column("isinactive", "BOOLEAN", "Whether the item is switched off."),
+    Column("payload", "VARCHAR", "The row as JSON."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    Column("snapshot_id", "VARCHAR", "Which reading of the whole list the row belongs to.", required=True),
+    key=("item_id",),
+    version=("read_at",),
+    newest="table",
+)
+
+STAGED_SALES_ORDERS = _table(
+    "staged_sales_orders",
+    "What staging decided for each version of an order: the Sales Order that should exist, or why none does.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("update_time", "TIMESTAMPTZ", "Version of the order that was staged."),
+    Column("outcome", "VARCHAR", "staged, waiting, skipped or parked.", required=True),
+    Column("reason", "VARCHAR", "Why it waits, is skipped or parked, in business words."),
+    Column("control_total", "DECIMAL(38,12)", "What the seller is owed, in the order's currency."),
+    Column("currency", "VARCHAR", "Currency of the order (ISO 4217)."),
+    Column("document", "VARCHAR", "The Sales Order document as JSON; null unless staged."),
+    Column("fingerprint", "VARCHAR", "Hash of the document."),
+    Column("staged_at", "TIMESTAMPTZ", "Instant of staging.", required=True),
+    Column("mapping_fingerprint", "VARCHAR", "Hash of the mapping that decided."),
+    key=("channel", "shop", "order_id"),
+    version=("update_time", "staged_at"),
+)
+
+RAW_NETSUITE_SALES_ORDERS = _table(
+    "raw_netsuite_sales_orders",
+    "Sales Orders as NetSuite told them when a day was proved; one landing is all that the proof read.",
+    Column("netsuite_id", "VARCHAR", "Internal id.", required=True),
+    Column("external_id", "VARCHAR", "External id, as spelled there."),
+    Column("order_id", "VARCHAR", "TikTok's order id in the correlation field, custbody_tts_order_id."),
+    Column("tran_id", "VARCHAR", "Document number."),
+    Column("status", "VARCHAR", "Status letter (N 2.12)."),
+    Column("tran_date", "DATE", "Date of the Sales Order."),
+    Column("currency", "VARCHAR", "Currency of the transaction (ISO 4217)."),
+    Column("foreign_total", "DECIMAL(38,12)", "Total in the transaction's currency."),
+    Column("payload", "VARCHAR", "The row as JSON."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("shop", "day", "netsuite_id"),
+    version=("read_at",),
+    newest="day",
+)
+
+ORDER_RECONCILIATION = _table(
+    "order_reconciliation",
+    "The proof of orders: one row per order of the day, or Sales Order without one, with its verdict.",
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("external_id", "VARCHAR", "External id that the Sales Order has, or should have.", required=True),
+    Column("verdict", "VARCHAR", "What the two systems say about each other.", required=True),
+    Column("tiktok_status", "VARCHAR", "Status at TikTok; null where TikTok has no such order."),
+    Column("netsuite_status", "VARCHAR", "Status letter of the Sales Order; null where there is none."),
+    Column("owed", "DECIMAL(38,12)", "What TikTok's order owes the seller; null where it cannot be told."),
+    Column("posted", "DECIMAL(38,12)", "Total of the Sales Orders; null where there is none."),
+    Column("difference", "DECIMAL(38,12)", "posted - owed; null where they cannot be compared."),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
+    Column("netsuite_id", "VARCHAR", "Internal id; several with commas."),
+    Column("tran_id", "VARCHAR", "Document number; several with commas."),
+    Column("note", "VARCHAR", "What a person should know about the verdict."),
+    Column("tiktok_read_at", "TIMESTAMPTZ", "Instant of the listing at TikTok.", required=True),
+    Column("netsuite_read_at", "TIMESTAMPTZ", "Instant of the listing at NetSuite.", required=True),
+    key=("shop", "day", "order_id", "external_id"),
+    version=("tiktok_read_at", "netsuite_read_at"),
+    newest="day",
+)
+
+ORDER_RECONCILIATION_STATEMENTS = _table(
+    "order_reconciliation_statements",
+    "One row per proof of a shop's day: what was counted on either side, or why the proof did not run.",
+    Column("statement", "VARCHAR", "The proof in one line.", required=True),
+    Column("not_run_side", "VARCHAR", "System that could not be read; null where the proof ran."),
+    Column("not_run_reason", "VARCHAR", "Why it could not be read."),
+    Column("tiktok_orders", "BIGINT", "Orders listed at TikTok."),
+    Column("netsuite_sales_orders", "BIGINT", "Sales Orders read from NetSuite."),
+    Column("differences", "BIGINT", "Rows that a person or a later run has to look at."),
+    Column("proved_at", "TIMESTAMPTZ", "Instant of the proof.", required=True),
+    key=("shop", "day"),
+    version=("proved_at",),
+)
+
+TABLES: tuple[Table, ...] = (
+    RAW_TIKTOK_ORDERS,
+    RAW_NETSUITE_ITEMS,
+    STAGED_SALES_ORDERS,
+    RAW_NETSUITE_SALES_ORDERS,
+    ORDER_RECONCILIATION,
+    ORDER_RECONCILIATION_STATEMENTS,
+)
+"""All tables, in the order of the flow."""
