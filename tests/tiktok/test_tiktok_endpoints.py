@@ -1,0 +1,40 @@
+"""The table of endpoints against the operations of a published client (T 1.4, 9.2)."""
+
+import re
+
+import pytest
+from tiktok_shop_api.generated._meta import OPERATIONS
+
+from tiktok_ns_pipeline.tiktok.endpoints import ENDPOINTS, Endpoint
+
+_PUBLISHED = {(op["method"].upper(), op["path"]): op["requiresShopCipher"] for op in OPERATIONS}
+_ALL = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+
+
+def _month(path: str) -> str:
+    found = re.search(r"/(20\d{4})/", path)
+    assert found
+    return found[1]
+
+
+@_ALL
+def test_the_published_client_knows_the_same_version(endpoint: Endpoint) -> None:
+    assert (endpoint.method, endpoint.path_template) in _PUBLISHED
+
+
+@_ALL
+def test_the_published_client_knows_no_newer_version(endpoint: Endpoint) -> None:
+    month = _month(endpoint.path_template)
+    same = [path for _, path in _PUBLISHED if path.replace(_month(path), month) == endpoint.path_template]
+    assert max(map(_month, same)) == month
+
+
+@_ALL
+def test_the_shop_cipher_goes_where_the_published_client_sends_it(endpoint: Endpoint) -> None:
+    assert _PUBLISHED[endpoint.method, endpoint.path_template] is endpoint.needs_shop_cipher
+
+
+@pytest.mark.parametrize("value", ["", "../shops", "1/2", "1?x=1", "a b", "5" * 65, "５"])
+def test_what_is_no_id_never_becomes_part_of_a_path(value: str) -> None:
+    with pytest.raises(ValueError, match="order_id of price_detail"):
+        ENDPOINTS["price_detail"].path(order_id=value)

@@ -1,0 +1,88 @@
+"""Every TikTok Shop endpoint that we call, in one table.
+
+The version is part of each path and differs per endpoint (T 1.6); a row carries the newest month
+that serves our purpose and is known to both the reference (T 9.2) and the published client library
+against which the contract tests run.
+
+Vocabulary: an endpoint *reads* when asking twice changes nothing at TikTok, whatever its HTTP verb;
+otherwise it *writes*, and an unclear outcome of it has to be looked up before it is sent again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Effect = Literal["read", "write"]
+
+API_BASE_URL = "https://open-api.tiktokglobalshop.com"
+"""All regions (T 1.1)."""
+
+# Ids become part of the signed path as they are: nothing that needs escaping, nothing that climbs.
+_PATH_VALUE = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of the table. `scope` is None where TikTok documents none."""
+
+    name: str
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path_template: str
+    effect: Effect
+    needs_shop_cipher: bool
+    """Sent and signed when true; sending it elsewhere is refused (T 1.4)."""
+    scope: str | None
+    """What the seller must have granted (T 1.3)."""
+
+    def path(self, **values: str) -> str:
+        """The path to request and sign. Raises ValueError for a value that is no id."""
+        for name, value in values.items():
+            if not _PATH_VALUE.fullmatch(value):
+                raise ValueError(f"{name} of {self.name} is not an id of TikTok Shop")
+        return self.path_template.format(**values)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.method} {self.path_template})"
+
+
+_TABLE = (
+    Endpoint("authorized_shops", "GET", "/authorization/202309/shops", "read", False, None),
+    Endpoint("search_orders", "POST", "/order/202309/orders/search", "read", True, "seller.order.info"),
+    Endpoint("order_details", "GET", "/order/202507/orders", "read", True, "seller.order.info"),
+    Endpoint(
+        "price_detail",
+        "GET",
+        "/order/202407/orders/{order_id}/price_detail",
+        "read",
+        True,
+        "seller.order.info",
+    ),
+    Endpoint(
+        "attach_external_orders",
+        "POST",
+        "/order/202406/orders/external_orders",
+        "write",
+        True,
+        "seller.order.ext_ref.write.custom",
+    ),
+    Endpoint(
+        "external_orders",
+        "GET",
+        "/order/202406/orders/{order_id}/external_orders",
+        "read",
+        True,
+        "seller.order.ext_ref.read",
+    ),
+    Endpoint(
+        "search_external_order",
+        "POST",
+        "/order/202406/orders/external_order_search",
+        "read",
+        True,
+        "seller.order.ext_ref.read",
+    ),
+)
+
+ENDPOINTS: dict[str, Endpoint] = {endpoint.name: endpoint for endpoint in _TABLE}
