@@ -65,7 +65,7 @@ class ScriptedShop:
     answers: list[Answer]
     asked: list[Asked] = field(default_factory=list)
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         raw_query = request.scope["query_string"].decode()
         asked = Asked(
             request.method,
@@ -82,7 +82,9 @@ class ScriptedShop:
         return answer if isinstance(answer, Response) else await answer(asked)
 
     def app(self) -> Starlette:
-        return Starlette(routes=[Route("/{path:path}", self, methods=["GET", "POST", "PUT", "DELETE"])])
+        return Starlette(
+            routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "PUT", "DELETE"])]
+        )
 
 
 def independent_signature(asked: Asked) -> str:
