@@ -25,13 +25,14 @@ from tiktok_ns_pipeline.netsuite import (
     NetSuiteUnknownError,
 )
 from tiktok_ns_pipeline.netsuite.errors import ERROR_RULES, error_of
+from tiktok_ns_pipeline.netsuite.errors import Answer as Received
 
 REQUEST = "POST /services/rest/record/v1/salesOrder"
 
 
 def meaning(answer: Answer, *, writes: bool = True) -> NetSuiteError | None:
     headers = httpx.Headers({"x-n-operationid": OPERATION, **answer.headers})
-    return error_of(answer.status, headers, answer.content, request=REQUEST, writes=writes)
+    return error_of(Received.read(answer.status, headers, answer.content), request=REQUEST, writes=writes)
 
 
 def recorded(name: str) -> Answer:
@@ -156,13 +157,19 @@ def test_unclear_write_is_ambiguous_and_unclear_read_is_transient(answer: Answer
 
 
 @pytest.mark.parametrize("answer", [Answer(204), Answer(200, {"a": 1}), Answer(201, {"a": 1})])
-def test_success_is_no_error(answer: Answer) -> None:
+def test_success_of_a_write_is_no_error(answer: Answer) -> None:
     assert meaning(answer) is None
+
+
+def test_read_without_a_document_is_transient() -> None:
+    assert type(meaning(Answer(200), writes=False)) is NetSuiteTransient
+    assert type(meaning(Answer(200, [1]), writes=False)) is NetSuiteTransient
+    assert meaning(Answer(200, {}), writes=False) is None
 
 
 @given(status=st.integers(200, 599), content=st.binary(max_size=60), writes=st.booleans())
 def test_no_answer_is_too_strange_to_be_classified(status: int, content: bytes, writes: bool) -> None:
-    error = error_of(status, {}, content, request=REQUEST, writes=writes)
+    error = error_of(Received.read(status, {}, content), request=REQUEST, writes=writes)
     assert error is None or (isinstance(error, NetSuiteError) and str(error))
     assert not (isinstance(error, NetSuiteAmbiguous) and not writes)
     assert not (isinstance(error, NetSuiteTransient) and writes)

@@ -31,6 +31,7 @@ from tiktok_ns_pipeline.gate import Gate, Lane, OpenGate
 from tiktok_ns_pipeline.netsuite import suiteql as suiteql_text
 from tiktok_ns_pipeline.netsuite.auth import Authenticator, LoginPause
 from tiktok_ns_pipeline.netsuite.errors import (
+    Answer,
     NetSuiteAmbiguous,
     NetSuiteAuthenticationError,
     NetSuiteError,
@@ -102,6 +103,9 @@ class NetSuiteClient:
         self._clock = clock
         self._gate: Gate = gate or OpenGate()
         self._timeout_s = timeout_s
+        # Getting a connection ends before the whole does, so that it is known to be the cause.
+        connecting_s = min(timeout_s / 4, _CONNECT_TIMEOUT_S)
+        self._phases = httpx.Timeout(timeout_s, connect=connecting_s, pool=connecting_s)
         self._retry_wait_s = retry_wait_s
         self._binds_parameters = binds_parameters
         self._pause = LoginPause(clock)
@@ -217,12 +221,14 @@ class NetSuiteClient:
 
         The query holds `{after}` once and orders by the key ascending, such as `SELECT t.id ... WHERE
         t.id > {after} ORDER BY t.id`; `key` is that column's name in the row, a whole number unique per
-        row. Rows that change while it reads are neither skipped nor doubled.
+        row, greater than the first `after`. Rows that change meanwhile are neither skipped nor doubled.
         """
         while True:
             text, values = suiteql_text.continued(query, params, after)
             page = await self._suiteql_page(text, values, 0, lane)
             for row in suiteql_text.rows_of(page):
+                if key not in row:
+                    raise ValueError(f"the rows of the keyset query carry no {key}, only {', '.join(row)}")
                 if int(row[key]) <= after:
                     raise NetSuiteRefused(f"a keyset query must return {key} ascending and unique")
                 after = int(row[key])
@@ -244,9 +250,9 @@ class NetSuiteClient:
 
     async def _clock_reading(self, lane: Lane) -> tuple[str, datetime]:
         """What the account's clock shows, and the instant at which it showed it."""
-        response = await self._read(_suiteql_call(_CLOCK_QUERY, (), 0, lane))
-        row = suiteql_text.rows_of(_document(response))[0]
-        date = response.headers.get("date")
+        answer = await self._read(_suiteql_call(_CLOCK_QUERY, (), 0, lane))
+        row = suiteql_text.rows_of(_document(answer))[0]
+        date = answer.headers.get("date")
         return row["account_now"], parsedate_to_datetime(date) if date else self._clock.now()
 
     async def _suiteql_page(
@@ -280,7 +286,7 @@ class NetSuiteClient:
     async def _read_document(self, call: _Call) -> dict[str, Any]:
         return _document(await self._read(call))
 
-    async def _read(self, call: _Call) -> httpx.Response:
+    async def _read(self, call: _Call) -> Answer:
         """A read, repeated while it is only a matter of time."""
         async for attempt in stamina.retry_context(
             on=_repeat_read,
@@ -294,25 +300,25 @@ class NetSuiteClient:
                 return await self._exchange(call)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _write(self, call: _Call) -> httpx.Response:
+    async def _write(self, call: _Call) -> Answer:
         """A write, once."""
         return await self._exchange(call)
 
     async def _written_id(self, call: _Call) -> str:
         """A write that makes a record; its id is the end of Location (N 2.2)."""
-        response = await self._write(call)
-        path = urlsplit(str(response.headers.get("location", ""))).path
+        answer = await self._write(call)
+        path = urlsplit(answer.headers.get("location", "")).path
         internal_id = path.rstrip("/").rpartition("/")[2]
         if not path.startswith(_RECORDS) or not internal_id.lstrip("-").isdecimal():
             raise NetSuiteAmbiguous(
                 "the answer does not name the new record",
                 request=call.name,
-                status=response.status_code,
-                operation_id=response.headers.get("x-n-operationid"),
+                status=answer.status,
+                operation_id=answer.operation_id,
             )
         return internal_id
 
-    async def _exchange(self, call: _Call) -> httpx.Response:
+    async def _exchange(self, call: _Call) -> Answer:
         """One request and its answer, inside a slot; errors pass through the slot so that the gate
         learns of a throttle."""
         async with self._gate.slot(call.lane):
@@ -321,15 +327,10 @@ class NetSuiteClient:
             # A 401 did nothing, so even a write may be repeated, with another proof (N 1.4).
             if response.status_code == 401 and await self._renewed(call, proof):
                 response, _ = await self._send(call)
-            error = error_of(
-                response.status_code,
-                response.headers,
-                response.content,
-                request=call.name,
-                writes=call.writes,
-            )
+            answer = Answer.read(response.status_code, response.headers, response.content)
+            error = error_of(answer, request=call.name, writes=call.writes)
             if error is None:
-                return response
+                return answer
             if isinstance(error, NetSuiteAuthenticationError):
                 self._pause.begin()
             raise error
@@ -341,7 +342,7 @@ class NetSuiteClient:
             self._url(call),
             headers=dict(call.headers),
             content=None if call.body is None else _encoded_body(call.body),
-            timeout=httpx.Timeout(self._timeout_s, connect=min(self._timeout_s, _CONNECT_TIMEOUT_S)),
+            timeout=self._phases,
         )
         proof = await self._proof(call, str(request.url))
         request.headers.update(proof)
@@ -414,12 +415,10 @@ def _page_query(page_number: int) -> tuple[tuple[str, str], ...]:
     return ("limit", str(PAGE_ROWS)), ("offset", str(page_number * PAGE_ROWS))
 
 
-def _document(response: httpx.Response) -> dict[str, Any]:
-    """The JSON object of a successful read."""
-    document: Any = exact_json.loads(response.content) if response.content.strip() else None
-    if not isinstance(document, dict):
-        raise NetSuiteTransient("the answer is empty", status=response.status_code)
-    return cast("dict[str, Any]", document)
+def _document(answer: Answer) -> dict[str, Any]:
+    """The JSON object of a successful read, which always has one."""
+    assert answer.document is not None
+    return answer.document
 
 
 def _encoded_body(body: Mapping[str, Any]) -> bytes:

@@ -190,6 +190,30 @@ _CERTAIN_WITHOUT_JSON = (401, 429)
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status, headers (names in any case), and the JSON object in the body.
+
+    A gateway can answer with a page instead of JSON, under any status (N 4.1): `is_page`.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    document: dict[str, Any] | None
+    is_page: bool
+
+    @classmethod
+    def read(cls, status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+        """Parse the body once."""
+        document = _json_object(content)
+        return cls(status, headers, document, is_page=document is None and bool(content.strip()))
+
+    @property
+    def operation_id(self) -> str | None:
+        """What Oracle support asks for (N 2.1)."""
+        return self.headers.get("x-n-operationid")
+
+
+@dataclass(frozen=True, slots=True)
 class _Problem:
     """One element of `o:errorDetails`."""
 
@@ -198,34 +222,28 @@ class _Problem:
     path: str | None
 
 
-def error_of(
-    status: int, headers: Mapping[str, str], content: bytes, *, request: str, writes: bool
-) -> NetSuiteError | None:
+def error_of(answer: Answer, *, request: str, writes: bool) -> NetSuiteError | None:
     """The error that an answer means, or None for a success.
 
     `request` names the request for the reader (method and path, no body); `writes` says whether it
-    could have changed something, which decides what an unclear answer is. `headers` must compare
-    names without regard to case.
+    could have changed something, which decides what an unclear answer is.
     """
-    document = _json_object(content)
-    # A gateway can answer with a page instead of JSON, under any status (N 4.1).
-    a_page = bool(content.strip()) and document is None
-    if status < 300 and not a_page:
+    is_complete = not answer.is_page and (writes or answer.document is not None)
+    if answer.status < 300 and is_complete:
         return None
-    if a_page and status not in _CERTAIN_WITHOUT_JSON:
-        kind, problem = NetSuiteAmbiguous, _Problem("", "a page instead of JSON came back", None)
-    else:
-        kind, problem = _decide(status, _problems(document))
+    kind, problem = NetSuiteAmbiguous, _Problem("", "no JSON came back", None)
+    if answer.status in _CERTAIN_WITHOUT_JSON or (answer.status >= 300 and not answer.is_page):
+        kind, problem = _decide(answer.status, _problems(answer.document))
     if kind is NetSuiteAmbiguous and not writes:
         kind = NetSuiteTransient
     return kind(
         problem.detail,
         request=request,
-        status=status,
+        status=answer.status,
         code=problem.code or None,
         path=problem.path,
-        operation_id=headers.get("x-n-operationid"),
-        retry_after_s=_seconds(headers.get("retry-after")),
+        operation_id=answer.operation_id,
+        retry_after_s=_seconds(answer.headers.get("retry-after")),
     )
 
 
