@@ -228,6 +228,14 @@ def test_more_references_than_a_call_takes_are_refused_before_it_and_none_need_n
     assert made.shop.asked == []
 
 
+def test_of_an_order_with_more_lines_than_a_call_takes_the_first_hundred_are_named() -> None:
+    lines = tuple((str(number), str(number)) for number in range(150))
+    reference = ExternalOrderReference("5764", "tts-us-so-5764", lines)
+    _, made = _outcome(lambda client: client.attach_external_orders(SHOP, [reference]), ok())
+    sent = json.loads(made.shop.asked[0].body)["orders"][0]["external_order"]["line_items"]
+    assert [line["id"] for line in sent] == [str(number) for number in range(100)]
+
+
 def test_external_references_are_found_by_order_and_by_our_number() -> None:
     found, made = _outcome(_read, ok({"external_orders": [{"id": "X"}]}))
     assert found == [{"id": "X"}]
@@ -298,6 +306,7 @@ def test_a_throttled_write_is_not_repeated_here_and_slows_the_shop_down(answer: 
 def test_a_write_with_a_passing_failure_is_ambiguous_and_sent_once(answer: Response) -> None:
     failure, made = _outcome(_write, answer)
     assert isinstance(failure, TikTokAmbiguous)
+    assert "look before sending it again" in str(failure)
     assert len(made.shop.asked) == 1
 
 
@@ -479,5 +488,6 @@ def test_data_of_another_kind_under_code_0_is_reported(data: Any) -> None:
 
 @pytest.mark.parametrize("rows", ["text", [1], {"id": "1"}])
 def test_rows_that_are_no_objects_are_refused(rows: Any) -> None:
-    with pytest.raises(WireError, match=r"data\.orders"):
-        _outcome(_pages, ok({"orders": rows}))
+    failure, _ = _outcome(_pages, ok({"orders": rows}))
+    assert isinstance(failure, TikTokUnknownError)
+    assert "data.orders" in str(failure)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -37,7 +37,6 @@ from tiktok_ns_pipeline.tiktok.errors import (
     TikTokThrottled,
     TikTokTransient,
     TikTokUnknownError,
-    WireError,
 )
 from tiktok_ns_pipeline.tiktok.models import AuthorizedShop
 from tiktok_ns_pipeline.tiktok.secrecy import keep_queries_out_of_logs
@@ -50,6 +49,7 @@ _PLATFORM = "ERP_SYSTEM"
 _ORDERS_PER_SEARCH = 100
 _ORDERS_PER_DETAIL = 50
 _REFERENCES_PER_CALL = 100
+_LINES_PER_REFERENCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class TikTokClient:
     async def authorized_shops(self, lane: Lane = "orders") -> list[ShopAccess]:
         """The shops that the seller opened to this app (T 1.4). Raises WireError for a broken one."""
         answer = await self._call(ENDPOINTS["authorized_shops"], None, lane=lane)
-        return [_shop_access(AuthorizedShop.parse(raw)) for raw in _rows(answer, "shops")]
+        return [_shop_access(AuthorizedShop.parse(raw)) for raw in answer.rows("shops")]
 
     async def search_orders(  # noqa: PLR0913 - by name only, as many as the endpoint has
         self,
@@ -177,6 +177,7 @@ class TikTokClient:
     ) -> list[PartialFailure]:
         """Store our numbers at TikTok, at most 100 orders a call; returns those it would not take.
 
+        Of an order with more than 100 lines the first 100 are named, since TikTok takes no more.
         Sending a reference again replaces it. Raises TikTokAmbiguous when the outcome is unknown.
         """
         if len(references) > _REFERENCES_PER_CALL:
@@ -194,7 +195,7 @@ class TikTokClient:
         answer = await self._call(
             ENDPOINTS["external_orders"], shop, path_values=path, query=query, lane=lane
         )
-        return _rows(answer, "external_orders")
+        return answer.rows("external_orders")
 
     async def search_external_order(
         self, shop: ShopAccess, external_id: str, lane: Lane = "orders"
@@ -202,7 +203,7 @@ class TikTokClient:
         """The orders that carry our number, raw."""
         query = {"platform": _PLATFORM, "external_order_id": external_id}
         answer = await self._call(ENDPOINTS["search_external_order"], shop, query=query, lane=lane)
-        return _rows(answer, "orders")
+        return answer.rows("orders")
 
     async def _details(self, shop: ShopAccess, ids: list[str], lane: Lane) -> list[OrderPage]:
         """One batch; when a stranger's order spoils it, its halves, so that the others are still read."""
@@ -224,7 +225,7 @@ class TikTokClient:
         total = answer.data.get("total_count")
         token = answer.data.get("next_page_token")
         return OrderPage(
-            orders=_rows(answer, "orders"),
+            orders=answer.rows("orders"),
             total_count=total if isinstance(total, int) else None,
             next_page_token=str(token) if token else "",
             read_at=answer.answered_at or self._clock.now(),
@@ -335,14 +336,6 @@ def _wait_before_repeating(failure: Exception) -> bool | float:
     return isinstance(failure, (TikTokThrottled, TikTokTransient))
 
 
-def _rows(answer: Envelope, name: str) -> list[dict[str, Any]]:
-    """A list of objects from the answer's data; absent and null mean none."""
-    rows: object = answer.data.get(name) or []
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in cast(list[object], rows)):
-        raise WireError(answer.request_id or None, f"data.{name}", "is no list of objects", kind="answer")
-    return cast(list[dict[str, Any]], rows)
-
-
 def _shop_access(shop: AuthorizedShop) -> ShopAccess:
     return ShopAccess(
         shop_id=shop.id,
@@ -355,7 +348,9 @@ def _shop_access(shop: AuthorizedShop) -> ShopAccess:
 
 
 def _reference_body(reference: ExternalOrderReference) -> dict[str, Any]:
-    lines = [{"id": ours, "origin_id": theirs} for ours, theirs in reference.line_items]
+    lines = [
+        {"id": ours, "origin_id": theirs} for ours, theirs in reference.line_items[:_LINES_PER_REFERENCE]
+    ]
     external_order = {"id": reference.external_id, "platform": _PLATFORM, "line_items": lines}
     return {"id": reference.order_id, "external_order": external_order}
 

@@ -52,6 +52,7 @@ class Question:
 class Envelope:
     """A successful answer. `data` keeps every number exact; failures in part are in `failures`."""
 
+    endpoint: str
     data: dict[str, Any]
     request_id: str
     answered_at: datetime | None
@@ -62,6 +63,15 @@ class Envelope:
         """`data.errors[]` under code 0 (T 1.6)."""
         entries = self.data.get("errors")
         return [PartialFailure.parse(entry) for entry in cast(list[object], entries or [])]
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """A list of objects in `data`; absent and null mean none. Raises TikTokUnknownError."""
+        rows: object = self.data.get(name) or []
+        if isinstance(rows, list) and all(isinstance(row, dict) for row in cast(list[object], rows)):
+            return cast(list[dict[str, Any]], rows)
+        raise TikTokUnknownError(
+            f"data.{name} is no list of objects", endpoint=self.endpoint, code=0, request_id=self.request_id
+        )
 
 
 async def ask(
@@ -95,7 +105,8 @@ def _read(response: httpx.Response, question: Question) -> Envelope:
     body = _json_object(response.content)
     code = _integer(body.get("code"))
     if code == 0:
-        return Envelope(_data(body, question), _text(body.get("request_id")) or "", _date(response))
+        request_id = _text(body.get("request_id")) or ""
+        return Envelope(question.endpoint, _data(body, question), request_id, _date(response))
     if code is None and response.is_success:
         # The server was reached and may have acted; what it said got lost.
         raise question.failed(
@@ -104,13 +115,15 @@ def _read(response: httpx.Response, question: Question) -> Envelope:
             http_status=response.status_code,
         )
     rule = rule_for(code, response.status_code)
+    kind = error_class(rule, question.effect)
     raise question.failed(
-        error_class(rule, question.effect),
+        kind,
         _text(body.get("message")) or "no text was given",
         code=code,
         request_id=_text(body.get("request_id")),
         http_status=response.status_code,
-        advice=rule.advice,
+        # A rule that says «try again» does not hold for a write that may have happened.
+        advice=rule.advice if kind is rule.error else "",
         retry_after_s=_retry_after_s(response),
     )
 

@@ -28,6 +28,7 @@ class TikTokError(Exception):
 
     throttled: ClassVar[bool] = False
     """Whether the gate and the rate limiter should slow down."""
+    default_advice: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class TikTokError(Exception):
         self.http_status = http_status
         """None when no answer came back at all."""
         self.shop = shop
-        self.advice = advice
+        self.advice = advice or self.default_advice
         self.retry_after_s = retry_after_s
         super().__init__(self._sentence())
 
@@ -73,6 +74,8 @@ class TikTokTransient(TikTokError):
 
 class TikTokAmbiguous(TikTokError):
     """A write of which nobody knows whether it happened."""
+
+    default_advice = "it may have been done; look before sending it again"
 
 
 class TikTokAuthenticationError(TikTokError):
