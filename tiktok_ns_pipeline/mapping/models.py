@@ -1,0 +1,263 @@
+"""The mapping: every decision that is the seller's, in one YAML file.
+
+The file says what an accountant decides and an API cannot know: which NetSuite item a SKU is, whose
+books an order belongs to, how tax and discounts are shown, who looks after what went wrong. It is
+read strictly: an unknown key, an id that is no id or a rule that sets nothing is refused with its
+place in the file, what is wrong and what to write.
+
+Invariant: a `Mapping` is complete and consistent; its `fingerprint` changes exactly when a decision
+changes, so orders that were parked can be staged again.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.mapping.complaints import complaints
+from tiktok_ns_pipeline.mapping.exception_kinds import KINDS, Owner
+from tiktok_ns_pipeline.mapping.routing import Routing
+from tiktok_ns_pipeline.mapping.section import FieldName, Id, Section
+from tiktok_ns_pipeline.mapping.shop import Rate, Shop, with_codes
+from tiktok_ns_pipeline.mapping.special_orders import SpecialOrders
+from tiktok_ns_pipeline.mapping.yaml_text import YamlError, read_yaml
+
+
+class MappingError(ValueError):
+    """The mapping cannot be used. The text has a line for each thing to mend."""
+
+
+class _NamedItem(Section):
+    item_id: Id | None = Field(default=None, description="internal id of the NetSuite item")
+    item_name: str | None = Field(
+        default=None, min_length=1, description="name (itemId) of the NetSuite item, instead of its id"
+    )
+
+    def _refuse_unless_named_once(self) -> None:
+        if (self.item_id is None) == (self.item_name is None):
+            raise ValueError("name the NetSuite item once, as `item_id: ...` or as `item_name: ...`")
+
+
+class Component(_NamedItem):
+    """A part of an exploded kit."""
+
+    quantity: int = Field(default=1, ge=1, le=1_000, description="how many of it are in one kit")
+    weight: Decimal = Field(
+        default=Decimal(1), ge=0, description="its share of the kit's price; only proportions matter"
+    )
+
+    @model_validator(mode="after")
+    def _is_named_once(self) -> Component:
+        self._refuse_unless_named_once()
+        return self
+
+
+class Item(_NamedItem):
+    """What one TikTok SKU is in NetSuite."""
+
+    units_per: int = Field(
+        default=1,
+        ge=1,
+        le=1_000,
+        description="NetSuite units in one TikTok unit, such as 6 for a pack of six",
+    )
+    units_id: Id | None = Field(default=None, description="internal id of the unit of measure on the line")
+    kit: Literal["pass", "explode"] = Field(
+        default="pass",
+        description="pass it as one NetSuite item (a kit item too), or explode it into components",
+    )
+    components: tuple[Component, ...] = Field(default=(), description="what an exploded kit consists of")
+    weight: Decimal = Field(
+        default=Decimal(1), gt=0, description="share of one unit in the price of a bundle that it is part of"
+    )
+    tax_rate: Rate | None = Field(
+        default=None, description="percent, where it is not the shop's (inclusive_split)"
+    )
+    tax_code_id: Id | None = Field(default=None, description="internal id of the tax code of that rate")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """`SKU: RED-M` is short for `SKU: {item_name: RED-M}`."""
+        return {"item_name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _is_named_once(self) -> Item:
+        if self.kit == "explode":
+            return self._exploded()
+        if self.components:
+            raise ValueError("components are for exploded kits; write `kit: explode` or remove them")
+        self._refuse_unless_named_once()
+        return self
+
+    @model_validator(mode="after")
+    def _taxed_whole(self) -> Item:
+        if (self.tax_rate is None) != (self.tax_code_id is None):
+            raise ValueError("a tax of its own needs both `tax_rate` and `tax_code_id`")
+        return self
+
+    def _exploded(self) -> Item:
+        if not self.components:
+            raise ValueError("an exploded kit needs its parts; write `components: [{item_name: ...}]`")
+        if self.item_id is not None or self.item_name is not None or self.units_per != 1:
+            raise ValueError("an exploded kit is its components; remove item_id, item_name and units_per")
+        if not any(component.weight for component in self.components):
+            raise ValueError("the components' weights are all zero; give one of them a share of the price")
+        return self
+
+
+class Warehouse(Section):
+    """What one TikTok warehouse is in NetSuite."""
+
+    location_id: Id = Field(description="internal id of the location")
+    fulfilment: Literal["seller", "channel"] = Field(
+        default="seller", description="channel when TikTok fulfils from it (FBT)"
+    )
+
+
+class Bundles(Section):
+    """Virtual bundles, which TikTok puts together from several SKUs (T 3.5)."""
+
+    policy: Literal["explode", "as_item"] = Field(
+        default="explode",
+        description="explode into the SKUs that TikTok names, or as_item: the bundle's own SKU",
+    )
+
+
+class BodyFields(Section):
+    """Custom fields of the transaction body."""
+
+    order_id: FieldName = Field(default="custbody_tts_order_id", description="TikTok's order id")
+    shop: FieldName = Field(default="custbody_tts_shop", description="shop code of this file")
+    payload_hash: FieldName = Field(
+        default="custbody_tts_payload_hash", description="hash by which the pipeline knows its own records"
+    )
+    fulfilment: FieldName = Field(
+        default="custbody_tts_fulfillment", description="seller, or channel for orders that TikTok fulfils"
+    )
+
+
+class LineFields(Section):
+    """Custom fields of the transaction line."""
+
+    line_ids: FieldName = Field(
+        default="custcol_tts_line_ids", description="every TikTok line id of the line (a long text field)"
+    )
+    line_key: FieldName = Field(default="custcol_tts_line_key", description="the line's stable key")
+    platform_discount: FieldName | None = Field(
+        default="custcol_tts_platform_discount", description="discount that TikTok pays, for the whole line"
+    )
+
+
+class CustomFields(Section):
+    """Script ids of the custom fields that the pipeline writes."""
+
+    body: BodyFields = BodyFields()
+    line: LineFields = LineFields()
+
+
+class Reconciliation(Section):
+    """When the proof begins to complain."""
+
+    grace_minutes: int = Field(
+        default=30,
+        ge=0,
+        le=7 * 24 * 60,
+        description="how long an order may be on its way before it is missing",
+    )
+
+
+class NetSuiteBudget(Section):
+    """How much of the NetSuite account the pipeline may use."""
+
+    slots: int = Field(
+        default=5,
+        ge=1,
+        le=1_000,
+        description="requests at the same time, shared with the seller's other tools (N 4.3)",
+    )
+
+
+class Mapping(Section):
+    """All decisions. `shops` is the only part that must be there."""
+
+    version: Literal["1"] = Field(description="version of this file's form: 1")
+    shops: Annotated[dict[str, Shop], BeforeValidator(with_codes)] = Field(
+        min_length=1, description="each shop under its short code"
+    )
+    items: dict[str, Item] = Field(
+        default_factory=dict, description="NetSuite items by TikTok SKU id or seller SKU"
+    )
+    bundles: Bundles = Bundles()
+    warehouses: dict[Id, Warehouse] = Field(
+        default_factory=dict, description="NetSuite locations by TikTok warehouse id"
+    )
+    special_orders: SpecialOrders = SpecialOrders()
+    routing: Routing = Routing()
+    custom_fields: CustomFields = CustomFields()
+    owners: dict[str, Owner] = Field(
+        default_factory=dict, description="who looks after a kind of exception, where it is not the usual"
+    )
+    reconciliation: Reconciliation = Reconciliation()
+    netsuite: NetSuiteBudget = NetSuiteBudget()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Mapping:
+        if unknown := sorted(set(self.owners) - set(KINDS)):
+            raise ValueError(
+                f"`owners` names {', '.join(unknown)}, which is no kind of exception; "
+                f"the kinds are {', '.join(sorted(KINDS))}"
+            )
+        codes: dict[str, str] = {}
+        for code, shop in self.shops.items():
+            other = codes.setdefault(shop.tiktok_shop_id, code)
+            if other != code:
+                raise ValueError(f"shops {other} and {code} have the same `tiktok_shop_id`")
+        rules = (*self.routing.orders, *self.routing.lines)
+        if strange := sorted({name for rule in rules for name in rule.when.shop or ()} - set(self.shops)):
+            raise ValueError(f"`routing` speaks of shop {', '.join(strange)}, which is not under `shops`")
+        return self
+
+    def shop_of(self, name: str) -> Shop | None:
+        """The shop with that code or TikTok shop id; None when the mapping has none such."""
+        if name in self.shops:
+            return self.shops[name]
+        return next((shop for shop in self.shops.values() if shop.tiktok_shop_id == name), None)
+
+    def owner_of(self, kind: str) -> Owner:
+        """Who looks after a kind of exception. KeyError for a kind that does not exist."""
+        return self.owners.get(kind, KINDS[kind].owner)
+
+    def fingerprint(self) -> str:
+        """Hash of all decisions: changes exactly when one of them does, not with comments or order."""
+        return exact_json.fingerprint(self.model_dump())
+
+
+def load_mapping(source: Path | str) -> Mapping:
+    """Read and check a mapping: a path to a YAML file, or the YAML text itself (of several lines).
+
+    Raises MappingError with the place of everything that is wrong and what to write instead.
+    """
+    is_path = isinstance(source, Path) or "\n" not in source
+    name = str(source) if is_path else "the mapping"
+    try:
+        text = Path(source).read_text(encoding="utf-8") if is_path else str(source)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError(
+            f"{name} cannot be read: {error}. Name the file that holds the seller's decisions."
+        ) from None
+    try:
+        document = read_yaml(text)
+    except YamlError as error:
+        raise MappingError(f"{name}: {error}") from None
+    try:
+        return Mapping.model_validate(document.data)
+    except ValidationError as error:
+        problems = complaints(error, document, Mapping)
+        raise MappingError(
+            f"{name} cannot be used:\n" + "\n".join(f"  {line}" for line in problems)
+        ) from None
