@@ -1,0 +1,1 @@
+"""The engine: carries intents out, exactly once in effect, under a shared budget."""

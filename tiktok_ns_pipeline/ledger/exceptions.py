@@ -174,6 +174,15 @@ class Exceptions:
                 asked += 1
         return asked
 
+    def replayed(self, identities: Sequence[int]) -> None:
+        """What was asked for was done; whether it helped shows by itself."""
+        table = schema.exceptions
+        for identity in identities:
+            self._connection.execute(
+                sa.update(table).where(table.c.id == identity).values(replay_requested_at=None)
+            )
+            self._event(identity, "replayed", "pipeline", "")
+
     def get(self, identity: int) -> OpenException:
         """One exception; KeyError when there is none such."""
         row = (
@@ -224,6 +233,20 @@ class Exceptions:
         if limit is not None:
             statement = statement.limit(limit)
         return [_exception(row) for row in self._connection.execute(statement).mappings()]
+
+    def unresolved_among(self, channel: str, shop: str, subjects: Sequence[str]) -> set[str]:
+        """Which of these subjects have anything unresolved."""
+        table = schema.exceptions
+        found: set[str] = set()
+        for start in range(0, len(subjects), 500):
+            statement = sa.select(table.c.subject).where(
+                table.c.channel == channel,
+                table.c.shop == shop,
+                table.c.subject.in_(subjects[start : start + 500]),
+                table.c.state.in_(UNRESOLVED),
+            )
+            found.update(self._connection.execute(statement).scalars())
+        return found
 
     def count_unresolved(self) -> int:
         """How many are open or acknowledged."""

@@ -75,6 +75,57 @@ class Links:
         )
         self._connection.execute(statement, [self._row(link) for link in links])
 
+    def not_read_back(self, kind: str, *, limit: int = 1000) -> list[Link]:
+        """Links whose record was not read back since it was last written, oldest first."""
+        table = schema.links
+        unread = sa.or_(table.c.read_back_hash.is_(None), table.c.read_back_hash != table.c.payload_hash)
+        statement = (
+            sa.select(table)
+            .where(table.c.kind == kind, unread)
+            .order_by(table.c.updated_at, table.c.id)
+            .limit(limit)
+        )
+        return [_link(row) for row in self._connection.execute(statement).mappings()]
+
+    def read_back(self, links: Sequence[Link]) -> None:
+        """The records were read in NetSuite as their links say; keeps the document number."""
+        if not links:
+            return
+        table = schema.links
+        statement = (
+            sa.update(table)
+            .where(
+                table.c.channel == sa.bindparam("at_channel"),
+                table.c.shop == sa.bindparam("at_shop"),
+                table.c.kind == sa.bindparam("at_kind"),
+                table.c.business_key == sa.bindparam("at_key"),
+                table.c.payload_hash == sa.bindparam("at_hash"),
+            )
+            .values(document_number=sa.bindparam("number"), read_back_hash=sa.bindparam("at_hash"))
+        )
+        self._connection.execute(
+            statement,
+            [
+                {
+                    "at_channel": link.fact.channel,
+                    "at_shop": link.fact.shop,
+                    "at_kind": link.fact.kind,
+                    "at_key": link.fact.business_key,
+                    "at_hash": link.payload_hash,
+                    "number": link.document_number,
+                }
+                for link in links
+            ],
+        )
+
+    def count(self, kind: str, shop: str | None = None) -> int:
+        """How many facts of a kind have a record."""
+        table = schema.links
+        statement = sa.select(sa.func.count()).where(table.c.kind == kind)
+        if shop:
+            statement = statement.where(table.c.shop == shop)
+        return int(self._connection.execute(statement).scalar_one())
+
     def _row(self, link: Link) -> dict[str, Any]:
         return {
             "channel": link.fact.channel,

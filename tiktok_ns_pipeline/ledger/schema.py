@@ -87,6 +87,7 @@ links = sa.Table(
     sa.Column("document_number", sa.String(60)),
     sa.Column("payload_hash", sa.String(64), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("read_back_hash", sa.String(64)),
     sa.Column("created_at", UtcInstant, nullable=False),
     sa.Column("updated_at", UtcInstant, nullable=False),
     sa.UniqueConstraint("channel", "shop", "kind", "business_key", name="uq_links_fact"),

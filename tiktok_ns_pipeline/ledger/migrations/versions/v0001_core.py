@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("document_number", sa.String(length=60), nullable=True),
         sa.Column("payload_hash", sa.String(length=64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("read_back_hash", sa.String(length=64), nullable=True),
         sa.Column("created_at", UtcInstant(), nullable=False),
         sa.Column("updated_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("id"),

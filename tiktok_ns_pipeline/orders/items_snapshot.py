@@ -1,0 +1,74 @@
+"""The items of the NetSuite account, read whole from time to time and landed as one snapshot.
+
+Staging resolves SKUs against the newest snapshot; a new snapshot lets orders of unknown SKUs be
+staged again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.lake.tables import ACCOUNT_WIDE, RAW_NETSUITE_ITEMS
+from tiktok_ns_pipeline.netsuite.values import to_bool
+from tiktok_ns_pipeline.runtime import Runtime
+
+CURSOR = "netsuite:items"
+
+_ITEMS = """
+SELECT i.id, i.itemid, i.externalid, i.upccode, i.itemtype, i.displayname, i.isinactive
+FROM item i
+WHERE i.id > {after}
+ORDER BY i.id ASC
+"""
+
+
+async def ensure_snapshot(runtime: Runtime, run_id: str) -> str:
+    """The id of the newest snapshot, which is read anew when it is older than the settings allow."""
+    with runtime.ledger.read() as tx:
+        stored = tx.cursors.get(CURSOR)
+    age = timedelta(seconds=runtime.settings.items_refresh_s)
+    if stored is None or runtime.clock.now() - datetime.fromisoformat(stored["read_at"]) >= age:
+        return await snapshot_items(runtime, run_id)
+    return stored["snapshot_id"]
+
+
+def snapshot_rows(runtime: Runtime) -> list[dict[str, Any]]:
+    """Rows of the newest snapshot."""
+    return runtime.lake.current(RAW_NETSUITE_ITEMS)
+
+
+async def snapshot_items(runtime: Runtime, run_id: str) -> str:
+    """Read all items and land them as one snapshot. Returns its id.
+
+    Inactive items are read too: an order of one is a different trouble than an unknown SKU (N 3.2).
+    """
+    rows = [row async for row in runtime.netsuite.suiteql_keyset(_ITEMS, "id", lane="orders")]
+    now = runtime.clock.now()
+    snapshot_id = uuid.uuid4().hex
+    runtime.lake.land(
+        RAW_NETSUITE_ITEMS,
+        [
+            {
+                "item_id": row["id"],
+                "itemid": row.get("itemid"),
+                "externalid": row.get("externalid"),
+                "upccode": row.get("upccode"),
+                "itemtype": row.get("itemtype"),
+                "displayname": row.get("displayname"),
+                "isinactive": to_bool(row.get("isinactive")),
+                "payload": exact_json.dumps(row),
+                "read_at": now,
+                "snapshot_id": snapshot_id,
+            }
+            for row in rows
+        ],
+        shop=ACCOUNT_WIDE,
+        day=now.astimezone(UTC).date(),
+        run_id=run_id,
+    )
+    with runtime.ledger.begin() as tx:
+        tx.cursors.set(CURSOR, {"read_at": now.isoformat(), "snapshot_id": snapshot_id, "items": len(rows)})
+    return snapshot_id

@@ -1,0 +1,203 @@
+"""Intend: outcomes of staging become intents and exceptions, in one transaction with the watermark.
+
+What may be posted becomes a revision of its fact; what may not (any more) withdraws what was not
+sent yet, so that no outdated document goes out. An order past shipping is posted if it never was,
+but never revised: from then on the parcel is the truth, and TikTok begins to mask addresses (T 3.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tiktok_ns_pipeline.gate import Lane
+from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.exceptions import NewException
+from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent, link_reference
+from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
+from tiktok_ns_pipeline.orders.applying import CUSTOMER, SALES_ORDER, customer_fact
+from tiktok_ns_pipeline.orders.document import Customer
+from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Staged
+from tiktok_ns_pipeline.runtime import Runtime
+
+REVISABLE = frozenset({"AWAITING_SHIPMENT", "PARTIALLY_SHIPPING"})
+"""States in which a change of the order can still reach the warehouse (T 3.2)."""
+
+
+@dataclass(slots=True)
+class PlanReport:
+    """How many orders became what."""
+
+    planned: int = 0
+    revised: int = 0
+    replayed: int = 0
+    waiting: int = 0
+    skipped: int = 0
+    parked: int = 0
+    parked_by_kind: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def order_fact(outcome: Outcome) -> FactKey:
+    """The fact that an order's Sales Order exists."""
+    return FactKey(outcome.channel, outcome.shop, SALES_ORDER, outcome.order_id)
+
+
+class OrderPlanner:
+    """Stores what staging decided about orders of one shop."""
+
+    def __init__(self, runtime: Runtime, report: PlanReport, lane: Lane = "orders") -> None:
+        self._runtime = runtime
+        self._report = report
+        self._lane: Lane = lane
+
+    def store(self, tx: Transaction, outcomes: Sequence[Outcome], *, replay: bool = False) -> None:
+        """Plan, withdraw, open and clear, for the newest outcome of each order."""
+        newest = {order_fact(outcome): outcome for outcome in outcomes}
+        known = tx.intents.newest(newest)
+        to_plan: list[Staged] = []
+        to_withdraw: list[FactKey] = []
+        for fact, outcome in newest.items():
+            if isinstance(outcome, Staged):
+                if outcome.status in REVISABLE or _is_unposted(known.get(fact)):
+                    to_plan.append(outcome)
+            elif fact in known and known[fact].state in {
+                IntentState.PLANNED,
+                IntentState.WAITING,
+                IntentState.PARKED,
+            }:
+                to_withdraw.append(fact)
+            self._count(outcome)
+        self._plan(tx, to_plan, known, replay=replay)
+        tx.intents.withdraw(to_withdraw, "the order may not be posted as it is now")
+        self._keep_exceptions(tx, list(newest.values()))
+
+    def _plan(
+        self, tx: Transaction, staged: Sequence[Staged], known: dict[FactKey, Intent], *, replay: bool
+    ) -> None:
+        intents: list[NewIntent] = []
+        customers: dict[FactKey, NewIntent] = {}
+        for outcome in staged:
+            document = outcome.document
+            fact = order_fact(outcome)
+            depends_on = None
+            earlier = known.get(fact)
+            key = earlier.payload["customer_key"] if earlier else self._customer_key(tx, outcome)
+            if document.customer.existing_id is None:
+                customer = customer_fact(document.channel, document.shop, key)
+                depends_on = link_reference(customer)
+                customers.setdefault(customer, self._customer(customer, document.customer))
+            intents.append(
+                NewIntent(
+                    flow="orders",
+                    fact=fact,
+                    payload={"document": document.model_dump(mode="json"), "customer_key": key},
+                    payload_hash=document.fingerprint(),
+                    lane=self._lane,
+                    depends_on=depends_on,
+                    deadline=outcome.dispatch_by,
+                    observed_at=self._runtime.clock.now(),
+                )
+            )
+        tx.intents.plan(list(customers.values()))
+        for planned in tx.intents.plan(intents, replay=replay):
+            self._report.planned += planned.verdict == "new"
+            self._report.revised += planned.verdict == "revised"
+            self._report.replayed += planned.verdict == "replayed"
+
+    def _customer(self, fact: FactKey, customer: Customer) -> NewIntent:
+        external_id = f"tts-{fact.shop}-{CUSTOMER}-{fact.business_key}".lower()
+        payload = {"external_id": external_id, "customer": customer.model_dump(mode="json")}
+        # The customer is made once; a later change of its name in the mapping is no new fact.
+        return NewIntent("orders", fact, payload, external_id, self._lane)
+
+    def _customer_key(self, tx: Transaction, outcome: Staged) -> str:
+        """Which customer a new order is for; a bucket is rolled over before it is too full (N 6)."""
+        customer = outcome.document.customer
+        if customer.kind == "buyer":
+            return customer.key
+        cursor = f"customer-bucket:{outcome.channel}:{outcome.shop}:{customer.key}"
+        bucket = tx.cursors.get(cursor) or {"number": 1, "orders": 0}
+        if bucket["orders"] >= customer.limit:
+            bucket = {"number": bucket["number"] + 1, "orders": 0}
+        tx.cursors.set(cursor, {**bucket, "orders": bucket["orders"] + 1})
+        return f"{customer.key}-{bucket['number']}"
+
+    def _keep_exceptions(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+        """Open what is wrong now, and clear what staging no longer finds wrong."""
+        subjects = {f"order {outcome.order_id}": outcome for outcome in outcomes}
+        if not subjects:
+            return
+        sample = outcomes[0]
+        troubled = tx.exceptions.unresolved_among(sample.channel, sample.shop, list(subjects))
+        for subject, outcome in subjects.items():
+            problems = outcome.problems if isinstance(outcome, Parked) else ()
+            for problem in problems:
+                tx.exceptions.open(self._exception(subject, outcome, problem))
+            if subject in troubled:
+                tx.exceptions.clear(
+                    channel=outcome.channel,
+                    shop=outcome.shop,
+                    subject=subject,
+                    reason="staging no longer finds this",
+                    kinds=STAGING_KINDS,
+                    keep=[(problem.kind, problem.cause) for problem in problems],
+                )
+
+    def _exception(self, subject: str, outcome: Outcome, problem: Problem) -> NewException:
+        kind = kind_named(problem.kind)
+        return NewException(
+            kind=kind.name,
+            channel=outcome.channel,
+            shop=outcome.shop,
+            subject=subject,
+            cause=problem.cause[:200],
+            message=problem.message,
+            what_to_do=problem.what_to_do,
+            owner=self._runtime.mapping.owner_of(kind.name),
+            severity=kind.severity,
+            due_at=kind.due_at(self._runtime.clock.now(), outcome.dispatch_by),
+        )
+
+    def _count(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Parked):
+            self._report.parked += 1
+            for kind in {problem.kind for problem in outcome.problems}:
+                self._report.parked_by_kind[kind] = self._report.parked_by_kind.get(kind, 0) + 1
+        elif not isinstance(outcome, Staged):
+            name = type(outcome).__name__
+            self._report.waiting += name == "Waiting"
+            self._report.skipped += name == "Skipped"
+
+
+def _is_unposted(intent: Intent | None) -> bool:
+    """Whether nothing of the fact can have reached NetSuite yet."""
+    if intent is None:
+        return True
+    return intent.revision == 1 and intent.state in {
+        IntentState.PLANNED,
+        IntentState.WAITING,
+        IntentState.PARKED,
+        IntentState.SUPERSEDED,
+    }
+
+
+STAGING_KINDS = (
+    "malformed_order",
+    "unmapped_shop",
+    "unmapped_sku",
+    "ambiguous_sku",
+    "inactive_item",
+    "unmapped_warehouse",
+    "unmapped_tax",
+    "unmapped_rate",
+    "unmapped_buyer",
+    "unroutable_order",
+    "contradictory_amounts",
+    "control_total_differs",
+    "amount_out_of_range",
+    "mixed_currency",
+    "unknown_status",
+    "unknown_value",
+    "staging_failed",
+)
+"""Exceptions that staging opens, and whose absence from a later staging proves them gone."""
