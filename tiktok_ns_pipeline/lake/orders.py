@@ -28,21 +28,31 @@ def raw_order_row(raw: Any, *, zone: tzinfo, read_at: datetime, request_id: str)
     """
     order = _object(raw)
     amounts = _object(order.get("payment"))
-    payload = exact_json.dumps(raw)
     create_time = _instant(order.get("create_time"))
     return {
         "channel": "tiktok",
-        "order_id": _id(order.get("id")) or _name_of_unreadable(payload),
+        "order_id": order_name(raw),
         "status": _text(order.get("status")),
         "create_time": create_time,
         "update_time": _instant(order.get("update_time")),
         "currency": _text(amounts.get("currency")),
         "total_amount": _amount(amounts.get("total_amount")),
-        "payload": payload,
+        "payload": exact_json.dumps(raw),
         "read_at": read_at,
         "request_id": request_id,
         "day": business_day(create_time or read_at, zone),
     }
+
+
+def order_name(raw: Any) -> str:
+    """The order's id, or `unreadable-<hash>` of an order that has none.
+
+    The same broken payload has the same name, so that reading it again is no new order.
+    """
+    if order_id := _id(_object(raw).get("id")):
+        return order_id
+    payload = exact_json.dumps(raw).encode("utf-8", "surrogatepass")
+    return f"unreadable-{hashlib.sha256(payload).hexdigest()[:24]}"
 
 
 def business_day(instant: datetime, zone: tzinfo) -> date:
@@ -52,11 +62,6 @@ def business_day(instant: datetime, zone: tzinfo) -> date:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
-def _name_of_unreadable(payload: str) -> str:
-    """The same broken payload has the same name, so that reading it again is no new order."""
-    return f"unreadable-{hashlib.sha256(payload.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
 def _id(value: Any) -> str | None:
