@@ -7,7 +7,7 @@ A lane says what starves first when slots are scarce.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal, Protocol
 
@@ -28,6 +28,6 @@ class OpenGate:
     """Lets every request through at once."""
 
     @asynccontextmanager
-    async def slot(self, lane: Lane) -> AsyncIterator[None]:
+    async def slot(self, lane: Lane) -> AsyncGenerator[None]:
         """Grant a slot immediately."""
         yield

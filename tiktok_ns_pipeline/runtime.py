@@ -7,7 +7,7 @@ flow runs on real accounts, on the sandbox over loopback, or in one process in v
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ async def open_runtime(
     probe: Probe = lambda _point: None,
     jitter: random.Random | None = None,
     governor_renew_s: float = 2.0,
-) -> AsyncIterator[Runtime]:
+) -> AsyncGenerator[Runtime]:
     """Open ledger, lake, mapping and both systems. `transport` replaces the network (simulation)."""
     clock = clock or SystemClock()
     ledger = Ledger.open(settings.database_url, clock, durable=settings.durable)

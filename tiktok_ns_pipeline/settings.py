@@ -10,7 +10,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -167,16 +167,16 @@ class _Reader:
 def _netsuite(reader: _Reader) -> NetSuiteSettings:
     account = reader.required("TNS_NETSUITE_ACCOUNT")
     host = account.lower().replace("_", "-")
-    auth = reader.choice("TNS_NETSUITE_AUTH", ("oauth2", "tba"))
-    common = {
-        "account": account,
-        "base_url": reader.optional("TNS_NETSUITE_URL", f"https://{host}.suitetalk.api.netsuite.com"),
-        "slots": max(1, int(reader.number("TNS_NETSUITE_SLOTS", 3))),
-        "timeout_s": reader.number("TNS_NETSUITE_TIMEOUT_SECONDS", 60.0),
-    }
-    if auth == "tba":
-        return NetSuiteSettings(
-            **common,
+    common = NetSuiteSettings(
+        account=account,
+        base_url=reader.optional("TNS_NETSUITE_URL", f"https://{host}.suitetalk.api.netsuite.com"),
+        auth="oauth2",
+        slots=max(1, int(reader.number("TNS_NETSUITE_SLOTS", 3))),
+        timeout_s=reader.number("TNS_NETSUITE_TIMEOUT_SECONDS", 60.0),
+    )
+    if reader.choice("TNS_NETSUITE_AUTH", ("oauth2", "tba")) == "tba":
+        return replace(
+            common,
             auth="tba",
             consumer_key=reader.required("TNS_NETSUITE_CONSUMER_KEY"),
             consumer_secret=reader.secret("TNS_NETSUITE_CONSUMER_SECRET"),
@@ -184,9 +184,8 @@ def _netsuite(reader: _Reader) -> NetSuiteSettings:
             token_secret=reader.secret("TNS_NETSUITE_TOKEN_SECRET"),
         )
     algorithm = reader.choice("TNS_NETSUITE_ALGORITHM", ("ES256", "PS256"))
-    return NetSuiteSettings(
-        **common,
-        auth="oauth2",
+    return replace(
+        common,
         client_id=reader.required("TNS_NETSUITE_CLIENT_ID"),
         certificate_id=reader.required("TNS_NETSUITE_CERTIFICATE_ID"),
         private_key=reader.secret("TNS_NETSUITE_PRIVATE_KEY"),

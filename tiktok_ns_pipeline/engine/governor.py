@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -88,9 +88,9 @@ class Governor:
         self._renew_s = renew_s
         self._ceiling = budget
         self._granted = 0
-        self._in_use = dict.fromkeys(LANES, 0)
+        self._in_use: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in LANES}
-        self._served = dict.fromkeys(LANES, 0.0)
+        self._served: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._last_change: datetime = clock.now()
         self._renewed_at: datetime = clock.now()
         self._throttled = False
@@ -124,7 +124,7 @@ class Governor:
         return self._breaker
 
     @asynccontextmanager
-    async def slot(self, lane: Lane) -> AsyncIterator[None]:
+    async def slot(self, lane: Lane) -> AsyncGenerator[None]:
         """Hold one slot. Raises BreakerOpen while requests are stopped."""
         await self._acquire(lane)
         try:
@@ -186,13 +186,14 @@ class Governor:
                 # An idle lane must not save up a claim on the future.
                 self._served = dict.fromkeys(LANES, 0.0)
                 return
-            lane: Lane = (
-                "urgent" if "urgent" in waiting else min(waiting, key=lambda name: self._served[name])
-            )
+            lane = self._next_of(waiting)
             turn = self._waiting[lane].popleft()
             if not turn.cancelled():
                 self._take(lane)
                 turn.set_result(None)
+
+    def _next_of(self, waiting: list[Lane]) -> Lane:
+        return "urgent" if "urgent" in waiting else min(waiting, key=lambda lane: self._served[lane])
 
     @property
     def _free(self) -> int:
@@ -245,11 +246,13 @@ class Governor:
             fair = share_out(ceiling, {**demands, self._holder: wanted})[self._holder] if demands else ceiling
             free = ceiling - sum(lease.granted for lease in others)
             in_use = sum(self._in_use.values())
-            granted = max(min(fair, free), min(in_use, self._granted))
+            target = max(0, min(fair, free))
+            # What is under way cannot be called back: it is given up as it ends.
+            granted = max(target, in_use)
             lease_until = now + timedelta(seconds=self._renew_s * _LEASE_RENEWALS)
             tx.leases.save(self.system, SlotLease(self._holder, granted, wanted, lease_until))
         self._ceiling = ceiling
-        self._granted = granted
+        self._granted = target
         self._renewed_at = now
         if shared.breaker_until is not None and shared.breaker_until > now:
             self._trip(

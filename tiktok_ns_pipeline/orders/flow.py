@@ -189,7 +189,7 @@ class OrdersFlow:
 
     async def _staged(self, shop: Shop, access: ShopAccess, raw: dict[str, Any], items: ItemIndex) -> Outcome:
         outcome = _stage_safely(raw, shop, self._runtime, items)
-        if not (isinstance(outcome, Parked) and outcome.needs_price_detail):
+        if not _price_detail_could_tell(outcome):
             return outcome
         try:
             detail = await self._runtime.tiktok.price_detail(access, outcome.order_id)
@@ -368,11 +368,17 @@ def _stage_safely(
         )
 
 
+def _price_detail_could_tell(outcome: Outcome) -> bool:
+    """Whether only amounts are in doubt, which TikTok's own calculation can settle (T 3.7)."""
+    return isinstance(outcome, Parked) and {problem.kind for problem in outcome.problems} <= {
+        "contradictory_amounts",
+        "control_total_differs",
+    }
+
+
 def _reason(outcome: Outcome) -> str | None:
     match outcome:
-        case Parked():
-            return " ".join(problem.message for problem in outcome.problems)
-        case Waiting() | Skipped():
+        case Waiting() | Skipped() | Parked():
             return outcome.reason
         case Staged():
             return None
