@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiktok_ns_pipeline import exact_json
@@ -65,6 +65,7 @@ def test_an_order_without_an_id_has_a_name_of_its_own(identity: Any) -> None:
     )
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(broken_orders | json_values, min_size=1, max_size=4))
 def test_whatever_came_lands_and_its_payload_is_read_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, orders: list[Any]

@@ -69,7 +69,7 @@ def _id(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def _instant(value: Any) -> datetime | None:
