@@ -181,7 +181,7 @@ class Governor:
     def _wake(self) -> None:
         """Give free slots to whoever is next: urgent first, then the lane that had least for its weight."""
         while self._free > 0:
-            waiting = [lane for lane in LANES if self._waiting[lane]]
+            waiting: list[Lane] = [lane for lane in LANES if self._waiting[lane]]
             if not waiting:
                 # An idle lane must not save up a claim on the future.
                 self._served = dict.fromkeys(LANES, 0.0)

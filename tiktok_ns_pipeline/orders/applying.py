@@ -101,8 +101,8 @@ class SalesOrderHandler:
         return Park(
             "external_id_taken",
             "external_id",
-            f"Order {document.order_id} of shop {document.shop}: external id {document.external_id} belongs to "
-            "another NetSuite record, which is no Sales Order.",
+            f"{_name(document)}: external id {document.external_id} belongs to another NetSuite record, which "
+            "is no Sales Order.",
         )
 
     def _recognise(self, intent: Intent, document: SalesOrderDocument, record: Mapping[str, Any]) -> Outcome:
@@ -122,9 +122,8 @@ class SalesOrderHandler:
         return Park(
             "netsuite_differs",
             "content",
-            f"Order {document.order_id} of shop {document.shop}: NetSuite has Sales Order "
-            f"{record.get('tranId') or link.internal_id} under {document.external_id}, but not as this pipeline "
-            "made it.",
+            f"{_name(document)}: NetSuite has Sales Order {record.get('tranId') or link.internal_id} under "
+            f"{document.external_id}, but not as this pipeline made it.",
         )
 
     async def _amend(self, intent: Intent, document: SalesOrderDocument, link: Link) -> Outcome:
@@ -140,7 +139,7 @@ class SalesOrderHandler:
             return Park(
                 "amendment_too_late",
                 intent.payload_hash,
-                f"Order {document.order_id} of shop {document.shop} changed at TikTok, but Sales Order "
+                f"{_name(document)} changed at TikTok, but Sales Order "
                 f"{record.get('tranId') or link.internal_id} is already being fulfilled, billed or closed; "
                 "it was left as it is.",
             )
@@ -272,12 +271,16 @@ def _link(
     )
 
 
+def _name(document: SalesOrderDocument) -> str:
+    return f"Order {document.order_id} of shop {document.shop}"
+
+
 def _gone(document: SalesOrderDocument, link: Link) -> Park:
     return Park(
         "netsuite_differs",
         "deleted",
-        f"Order {document.order_id} of shop {document.shop}: Sales Order {link.document_number or link.internal_id} "
-        "was made, and is no longer in NetSuite.",
+        f"{_name(document)}: Sales Order {link.document_number or link.internal_id} was made, and is no "
+        "longer in NetSuite.",
     )
 
 

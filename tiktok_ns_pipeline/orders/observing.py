@@ -23,7 +23,10 @@ from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.client import OrderPage, ShopAccess
 
 _SHOPS_VALID_FOR = timedelta(hours=1)
-_SHOPS_CURSOR = "tiktok:shops"
+SHOPS_CURSOR = "tiktok:shops"
+"""The cursor that keeps the opened shops."""
+FUTURE = timedelta(minutes=5)
+"""An `update_time` further ahead of TikTok's own clock is wrong and moves no watermark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,13 @@ async def mapped_shops(runtime: Runtime, only: Sequence[str] = ()) -> list[tuple
     A shop that the mapping does not know becomes an exception: its orders would go missing unseen.
     """
     with runtime.ledger.read() as tx:
-        stored = tx.cursors.get(_SHOPS_CURSOR)
+        stored = tx.cursors.get(SHOPS_CURSOR)
     now = runtime.clock.now()
     if stored is None or now - datetime.fromisoformat(stored["read_at"]) > _SHOPS_VALID_FOR:
         accesses = await runtime.tiktok.authorized_shops()
         with runtime.ledger.begin() as tx:
             tx.cursors.set(
-                _SHOPS_CURSOR,
+                SHOPS_CURSOR,
                 {"read_at": now.isoformat(), "shops": [_access_fields(access) for access in accesses]},
             )
             for access in accesses:
@@ -114,7 +117,7 @@ class OrderWatch:
         for raw in page.orders:
             row = raw_order_row(raw, zone=self._zone, read_at=page.read_at, request_id=page.request_id)
             updated: datetime | None = row["update_time"]
-            if updated is not None and updated <= page.read_at + timedelta(minutes=5):
+            if updated is not None and updated <= page.read_at + FUTURE:
                 newest = max(updated, newest) if newest else updated
             version = hash(row["payload"])
             if self._seen.get(row["order_id"], (None, None))[0] == version:
@@ -153,8 +156,8 @@ def _unmapped(access: ShopAccess, runtime: Runtime) -> NewException:
         shop="*",
         subject=f"shop {access.shop_id}",
         cause="shop",
-        message=f"The seller opened shop {access.name} ({access.region}, id {access.shop_id}) to this pipeline, "
-        "but the mapping does not know it: none of its orders are posted.",
+        message=f"The seller opened shop {access.name} ({access.region}, id {access.shop_id}) to this "
+        "pipeline, but the mapping does not know it: none of its orders are posted.",
         what_to_do=kind.what_to_do,
         owner=runtime.mapping.owner_of(kind.name),
         severity=kind.severity,

@@ -95,7 +95,8 @@ def amendment_body(
 
 
 def customer_body(customer: Customer, external_id: str, fields: FieldNames) -> dict[str, Any]:
-    """The body that creates a customer (N 5.2): a company, since a bucket or an anonymous buyer is no person."""
+    """The body that creates a customer (N 5.2): a company, since neither a bucket nor a buyer whose name
+    is masked is a person."""
     body: dict[str, Any] = {
         "externalId": external_id,
         "entityId": external_id.upper(),

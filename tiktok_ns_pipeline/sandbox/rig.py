@@ -1,0 +1,149 @@
+"""The rig: world, books and pipeline joined in one process, for virtual time.
+
+The pipeline in it is the real one, with its ledger and lake in a folder; only the network is replaced
+by in-process calls. `run` is one process of the pipeline: it opens everything, turns the flow and
+closes everything, or dies in between.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+from cryptography.fernet import Fernet
+
+from tiktok_ns_pipeline.clock import Clock
+from tiktok_ns_pipeline.ledger import Ledger
+from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
+from tiktok_ns_pipeline.runtime import Runtime, open_runtime
+from tiktok_ns_pipeline.sandbox.books import Books
+from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, AUTH_CODE
+from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
+from tiktok_ns_pipeline.sandbox.judge import Judgement, judge
+from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
+from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.tiktok_server import tiktok_app
+from tiktok_ns_pipeline.sandbox.transport import InProcessTransport
+from tiktok_ns_pipeline.sandbox.world import World
+from tiktok_ns_pipeline.settings import NetSuiteSettings, Settings, TikTokSettings
+
+MAPPING = Path(__file__).parents[2] / "config" / "mapping.sandbox.yaml"
+
+_TIKTOK = "http://tiktok.sandbox"
+_NETSUITE = "http://1234567-sb1.sandbox"
+
+
+class SimulatedCrash(BaseException):
+    """The pipeline's process dies at a named point. Nothing of the pipeline catches it."""
+
+
+class Rig:
+    """World, books, and a pipeline between them, on one clock."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        seed: int = 0,
+        orders_per_minute: float = 0.0,
+        mix: Mix | None = None,
+        slots: int = 6,
+        account_slots: int = 8,
+        save_seconds: float = 1.0,
+        poll_s: float = 2.0,
+    ) -> None:
+        """`account_slots` is the account's limit, of which the pipeline may use `slots`."""
+        self.clock = clock
+        self.faults = FaultPlan(seed, {}, hang_s=90.0)
+        self.books = Books(None, clock, slots=account_slots, save_seconds=save_seconds)
+        self.world = World(
+            None,
+            seed=seed,
+            clock=clock,
+            books=self.books,
+            orders_per_minute=orders_per_minute,
+            faults=self.faults,
+            mix=mix,
+        )
+        self.transport = InProcessTransport(
+            {
+                "tiktok.sandbox": tiktok_app(self.world, self.faults),
+                "1234567-sb1.sandbox": netsuite_app(self.books, self.faults, clock),
+            }
+        )
+        self.settings = self._settings(folder, slots, poll_s)
+        self._seed = seed
+        self._runs = 0
+
+    async def log_in(self) -> None:
+        """The seller's consent: exchange the code for the first tokens."""
+        async with self.runtime() as runtime:
+            await runtime.tiktok_login.exchange(AUTH_CODE)
+
+    def runtime(self) -> AbstractAsyncContextManager[Runtime]:
+        """Everything that one process of the pipeline opens."""
+        self._runs += 1
+        return open_runtime(
+            replace(self.settings, holder=f"run-{self._runs}"),
+            clock=self.clock,
+            transport=_Lasting(self.transport),
+            probe=self._probe,
+            jitter=random.Random(f"jitter {self._seed} {self._runs}"),
+            governor_renew_s=600.0,
+        )
+
+    async def run(self, request: RunRequest | None = None) -> RunReport:
+        """One process of the pipeline. Raises SimulatedCrash when it dies."""
+        async with self.runtime() as runtime:
+            return await OrdersFlow(runtime, f"run-{self._runs}").run(request or RunRequest())
+
+    def ledger(self) -> Ledger:
+        """The pipeline's ledger, for looking at it from outside; close it."""
+        return Ledger.open(self.settings.database_url, self.clock)
+
+    def judged(self) -> Judgement:
+        """What the judge finds now."""
+        return judge(self.world.truth(), self.books.records("salesOrder"))
+
+    def _probe(self, point: str) -> None:
+        if self.faults.strikes(FaultKind.crash, "pipeline", point):
+            raise SimulatedCrash(point)
+
+    def _settings(self, folder: Path, slots: int, poll_s: float) -> Settings:
+        return Settings(
+            data_dir=folder,
+            database_url=f"sqlite:///{folder / 'ledger.sqlite'}",
+            lake_url=str(folder / "lake"),
+            mapping_path=MAPPING,
+            encryption_key=Fernet.generate_key().decode(),
+            tiktok=TikTokSettings(APP_KEY, APP_SECRET, _TIKTOK, _TIKTOK),
+            netsuite=NetSuiteSettings(
+                account="1234567_SB1",
+                base_url=_NETSUITE,
+                auth="oauth2",
+                client_id="sandbox-client-id",
+                certificate_id="sandbox-cert-es256",
+                private_key=self.books.auth.client_private_key_pem("ES256"),
+                slots=slots,
+                timeout_s=30.0,
+            ),
+            durable=False,
+            holder="rig",
+            poll_s=poll_s,
+            items_refresh_s=4 * 3600.0,
+        )
+
+
+class _Lasting(httpx.AsyncBaseTransport):
+    """The network outlives a pipeline that closes its client."""
+
+    def __init__(self, transport: InProcessTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Hand the request on."""
+        return await self._transport.handle_async_request(request)
