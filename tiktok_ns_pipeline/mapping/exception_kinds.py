@@ -207,6 +207,16 @@ _ROWS = (
         "whoever maintains the pipeline.",
         "T 9.4",
     ),
+    _kind(
+        "staging_failed",
+        "The pipeline failed to understand an order",
+        "data",
+        "error",
+        24,
+        "Report the order's id to whoever maintains the pipeline; the order is staged again when it changes "
+        "or when it is replayed.",
+        "DESIGN 6",
+    ),
     # What the engine finds on the way to a system.
     _kind(
         "netsuite_refused",

@@ -47,7 +47,11 @@ class Component(_NamedItem):
 
     quantity: int = Field(default=1, ge=1, le=1_000, description="how many of it are in one kit")
     weight: Decimal = Field(
-        default=Decimal(1), ge=0, description="its share of the kit's price; only proportions matter"
+        default=Decimal(1),
+        ge=0,
+        le=1_000_000,
+        decimal_places=4,
+        description="its share of the kit's price; only proportions matter",
     )
 
     @model_validator(mode="after")
@@ -72,7 +76,11 @@ class Item(_NamedItem):
     )
     components: tuple[Component, ...] = Field(default=(), description="what an exploded kit consists of")
     weight: Decimal = Field(
-        default=Decimal(1), gt=0, description="share of one unit in the price of a bundle that it is part of"
+        default=Decimal(1),
+        gt=0,
+        le=1_000_000,
+        decimal_places=4,
+        description="share of one unit in the price of a bundle that it is part of",
     )
     tax_rate: Rate | None = Field(
         default=None, description="percent, where it is not the shop's (inclusive_split)"

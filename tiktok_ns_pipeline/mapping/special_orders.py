@@ -7,11 +7,14 @@ staging and for the proof alike, so that neither can expect what the other does 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, cast
 
 from pydantic import Field, model_validator
 
 from tiktok_ns_pipeline.mapping.section import Id, Section
+from tiktok_ns_pipeline.tiktok.identities import active_lines
+from tiktok_ns_pipeline.tiktok.models import Order
 
 SpecialKind = Literal["sample", "replacement", "exchange", "gift", "zero_price"]
 
@@ -90,3 +93,15 @@ def decide(flags: SpecialFlags, rules: SpecialOrders) -> SpecialDecision:
         if getattr(flags, kind):
             return SpecialDecision(kind, rules.rule_of(kind))
     return SpecialDecision(None, SpecialRule())
+
+
+def flags_of(order: Order, owed_total: Decimal | None) -> SpecialFlags:
+    """What an order says of itself; `owed_total` is what the seller is owed, None where it is unknown."""
+    lines = active_lines(order)
+    return SpecialFlags(
+        sample=order.is_sample_order,
+        replacement=order.is_replacement_order,
+        exchange=order.is_exchange_order,
+        gift=bool(lines) and all(line.is_gift for line in lines),
+        zero_price=owed_total == 0,
+    )

@@ -1,0 +1,135 @@
+"""What staging makes of one order: a document, or why there is none.
+
+- *staged*: the Sales Order that should exist;
+- *waiting*: TikTok's order is not ready; nothing is wrong and nobody has to do anything;
+- *skipped*: no Sales Order shall exist, by a recorded rule;
+- *parked*: something is wrong that a person has to decide or mend.
+
+Every outcome names the order and its version, so that it can be kept, explained and replayed alone.
+Texts carry no buyer's data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from tiktok_ns_pipeline.clock import from_epoch
+from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
+from tiktok_ns_pipeline.orders.document import SalesOrderDocument
+
+CHANNEL = "tiktok"
+
+_LONGEST_CAUSE = 200
+_LONGEST_MESSAGE = 1_000
+_LATEST_EPOCH = 4_102_444_800  # the year 2100; a larger number is no time in seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. Equal `cause`s of different orders can be replayed as a group."""
+
+    kind: str
+    """A name of `mapping.exception_kinds`."""
+    cause: str
+    """Stable slug without ids of orders or lines, such as `sku:RED-M`."""
+    message: str
+    what_to_do: str
+
+    @classmethod
+    def of(cls, kind: str, cause: str, message: str) -> Problem:
+        """A problem of a known kind, which says what to do. KeyError for an unknown kind."""
+        return cls(kind, cause[:_LONGEST_CAUSE], message[:_LONGEST_MESSAGE], KINDS[kind].what_to_do)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing that was decided, and the rule that decided it."""
+
+    what: str
+    value: str
+    rule: str
+    source: str
+    """Part of the mapping, or section of the reference, that holds the rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderVersion:
+    """Which version of which order an outcome is about."""
+
+    shop: str
+    """Shop code of the mapping; whatever the caller named where the mapping has none such."""
+    order_id: str
+    status: str
+    """As TikTok told it; empty where it told none."""
+    update_time: datetime | None
+    dispatch_by: datetime | None = None
+    """When the order must be handed to the carrier (T 3.3: rts_sla_time)."""
+    channel: str = CHANNEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged(OrderVersion):
+    """The Sales Order that should exist."""
+
+    document: SalesOrderDocument
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(OrderVersion):
+    """Not ready; looked at again when the order changes."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped(OrderVersion):
+    """No Sales Order shall exist."""
+
+    reason: str
+    rule: str
+    decisions: tuple[Decision, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked(OrderVersion):
+    """Something is wrong."""
+
+    problems: tuple[Problem, ...]
+    decisions: tuple[Decision, ...] = field(default=())
+
+    @property
+    def reason(self) -> str:
+        """All that is wrong, in business words."""
+        return " ".join(problem.message for problem in self.problems)
+
+
+Outcome = Staged | Waiting | Skipped | Parked
+
+
+def readable_order_id(raw: object) -> str:
+    """The order's id; `unreadable-<hash>` of an order that has none, so that it can still be named."""
+    value = _get(raw, "id")
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        text = str(value).strip()
+        if text.isascii() and text.isdigit() and len(text) <= 32 and text.strip("0"):
+            return text
+    digest = hashlib.sha256(repr(raw).encode("utf-8", "backslashreplace")).hexdigest()
+    return f"unreadable-{digest[:12]}"
+
+
+def raw_version(raw: object) -> tuple[str, datetime | None]:
+    """Status and update_time of an order that cannot be read as a whole, as far as they can be."""
+    status, updated = _get(raw, "status"), _get(raw, "update_time")
+    instant = None
+    if isinstance(updated, int) and not isinstance(updated, bool) and 0 < updated < _LATEST_EPOCH:
+        instant = from_epoch(updated)
+    return (status if isinstance(status, str) else ""), instant
+
+
+def _get(raw: object, key: str) -> object:
+    return cast("Mapping[str, object]", raw).get(key) if isinstance(raw, Mapping) else None
