@@ -210,7 +210,7 @@ def _note_goods(goods: Goods, lines: list[SalesOrderLine], notes: Notes) -> None
     ids = ", ".join(sorted({line.item_id for line in lines}))
     notes.decided(f"item of {sku}", ids, goods.resolved.rule, goods.resolved.source)
     amounts = " + ".join(f"{line.quantity} x {line.rate}" for line in lines)
-    notes.decided(f"lines of {sku}", amounts, f"{goods.group.count} unit lines collapse", "T 3.5")
+    notes.decided(f"lines of {sku}", amounts, f"{goods.group.count} unit line(s) at one price", "T 3.5")
 
 
 def _documented(place: Place) -> CustomFields:

@@ -56,12 +56,13 @@ def _exploded(
     parts: list[Part] = []
     problems: list[Resolved | Problem] = []
     for component in components:
-        count = component.sku_count
-        if not component.sku_id or count is None or not 0 < count <= MOST_OF_ONE_SKU_IN_A_BUNDLE:
-            message = f"a bundle has a component without a SKU id, or {count} times."
+        count, seller_sku = component.sku_count, (component.seller_sku or "").strip()
+        named = component.sku_id or seller_sku
+        if not named or count is None or not 0 < count <= MOST_OF_ONE_SKU_IN_A_BUNDLE:
+            message = f"a bundle contains {count} of SKU {named or 'without a name'}, which cannot be."
             problems.append(Problem.of("malformed_order", "field:line_items.combined_listing_skus", message))
             continue
-        found = items.resolve(component.sku_id, (component.seller_sku or "").strip(), mapping.items)
+        found = items.resolve(component.sku_id or "", seller_sku, mapping.items)
         if isinstance(found, Problem):
             problems.append(found)
         else:

@@ -124,7 +124,9 @@ def single_line(key: str, item_id: str, amount: Decimal, tax: Tax, currency: str
 
 def _key(line: LineItem, price: LinePrice, warehouse: str | None) -> str:
     amounts = (price.original, price.seller_discount, price.platform_discount)
-    bundle = sorted([part.sku_id or "", part.sku_count or 0] for part in line.combined_listing_skus)
+    bundle = sorted(
+        [part.sku_id or part.seller_sku or "", part.sku_count or 0] for part in line.combined_listing_skus
+    )
     parts = (
         line.sku_id,
         "-".join(_plain(amount) for amount in amounts),

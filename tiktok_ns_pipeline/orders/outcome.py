@@ -12,17 +12,20 @@ Texts carry no buyer's data.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
 from tiktok_ns_pipeline.clock import from_epoch
+from tiktok_ns_pipeline.lake.orders import order_name
 from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
 from tiktok_ns_pipeline.orders.document import SalesOrderDocument
 
 CHANNEL = "tiktok"
 
+_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _LONGEST_CAUSE = 200
 _LONGEST_MESSAGE = 1_000
 _LATEST_EPOCH = 4_102_444_800  # the year 2100; a larger number is no time in seconds
@@ -112,14 +115,18 @@ Outcome = Staged | Waiting | Skipped | Parked
 
 
 def readable_order_id(raw: object) -> str:
-    """The order's id; `unreadable-<hash>` of an order that has none, so that it can still be named."""
-    value = _get(raw, "id")
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        text = str(value).strip()
-        if text.isascii() and text.isdigit() and len(text) <= 32 and text.strip("0"):
-            return text
+    """The order's id; `unreadable-<hash>` of an order that has none, so that it can still be named.
+
+    The name under which the order landed (`lake.orders`), wherever that can be an id at all.
+    """
+    try:
+        name = order_name(raw)
+    except (TypeError, ValueError, RecursionError):
+        name = ""  # no JSON, so it never landed
+    if _ID.fullmatch(name):
+        return name
     digest = hashlib.sha256(repr(raw).encode("utf-8", "backslashreplace")).hexdigest()
-    return f"unreadable-{digest[:12]}"
+    return f"unreadable-{digest[:24]}"
 
 
 def raw_version(raw: object) -> tuple[str, datetime | None]:
