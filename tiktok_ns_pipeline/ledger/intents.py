@@ -366,6 +366,12 @@ class Intents:
             statement = statement.where(table.c.created_at <= older_than)
         return [_intent(row) for row in self._connection.execute(statement).mappings()]
 
+    def oldest_open(self, kind: str) -> datetime | None:
+        """When the oldest fact of a kind that is not at an end was planned; None when all are."""
+        table = schema.intents
+        statement = sa.select(table.c.created_at).where(table.c.kind == kind, table.c.state.in_([*OPEN]))
+        return self._connection.execute(statement.order_by(table.c.created_at).limit(1)).scalar()
+
     def history(self, fact: FactKey) -> list[Intent]:
         """All revisions of a fact, oldest first."""
         table = schema.intents

@@ -1,0 +1,128 @@
+"""When the orders flow turns: the sensor's hint, the jobs and their limits.
+
+The sensor asks cheaply whether there is work and requests one run when none is waiting or at work.
+It has no run keys, which would dedupe for ever and over failures (D A.4), and no cursor: evaluated
+twice it says the same, and the watermark belongs to the run. What a look cannot see (an order that
+shows up late, behind the watermark) the regular run finds.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
+from tiktok_ns_pipeline.orders.assets import (
+    NETSUITE_ITEMS,
+    TIKTOK_SHOP_ORDERS,
+    raw_netsuite_items,
+    sales_orders_from_tiktok,
+)
+from tiktok_ns_pipeline.orders.checks import control_totals_hold, mapping_complete, orders_posted_in_time
+
+LIVE = {"tiktok_ns/live": "orders"}
+"""Marks the runs that the sensor asked for; a run of a person neither delays nor is delayed by them."""
+
+REGULARLY = timedelta(minutes=5)
+"""Without any hint, a run begins so long after the last one ended."""
+
+AFTER_FAILURE = timedelta(minutes=1)
+"""A run that failed will probably fail again at once: the next one waits."""
+
+_BEYOND_BUDGET_S = 300
+"""Time to start, to finish what is under way and to check, beyond a run's budget."""
+
+_AT_WORK = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+orders_job = dg.define_asset_job(
+    "orders_job",
+    selection=dg.AssetSelection.assets(sales_orders_from_tiktok),
+    description="TikTok orders become Sales Orders. The Launchpad takes shops, order ids and times.",
+    executor_def=dg.in_process_executor,
+    tags={MAX_RUNTIME_TAG: "3600"},
+)
+
+items_job = dg.define_asset_job(
+    "items_job",
+    selection=dg.AssetSelection.assets(raw_netsuite_items),
+    description="All items of the NetSuite account are read anew.",
+    executor_def=dg.in_process_executor,
+    tags={MAX_RUNTIME_TAG: "1800"},
+)
+
+items_schedule = dg.ScheduleDefinition(
+    name="items_schedule",
+    job=items_job,
+    cron_schedule="20 * * * *",
+    description="Hourly. A run of orders reads the items itself when its snapshot is too old.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+
+@dg.sensor(
+    job=orders_job,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks our records and TikTok whether there is work; never does any.",
+)
+def orders_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One run when there is work and none is waiting or at work."""
+    runs = context.instance.get_run_records(dg.RunsFilter(job_name=orders_job.name, tags=LIVE), limit=1)
+    last = runs[0] if runs else None
+    if last is not None and last.dagster_run.status in _AT_WORK:
+        return dg.SkipReason(f"run {last.dagster_run.run_id[:8]} is {last.dagster_run.status.value.lower()}")
+    ended = datetime.fromtimestamp(last.end_time, UTC) if last is not None and last.end_time else None
+    since_end = datetime.now(UTC) - ended if ended else REGULARLY
+    if (
+        last is not None
+        and last.dagster_run.status is dg.DagsterRunStatus.FAILURE
+        and since_end < AFTER_FAILURE
+    ):
+        return dg.SkipReason(f"the last run failed; the next one begins {AFTER_FAILURE} after it")
+    if since_end >= REGULARLY:
+        return _live_run(f"regularly, {REGULARLY} after the last run")
+    return _looked()
+
+
+def _looked() -> dg.RunRequest | dg.SkipReason:
+    from tiktok_ns_pipeline.ledger import LedgerError
+    from tiktok_ns_pipeline.mapping import MappingError
+    from tiktok_ns_pipeline.orders.looking import look_for_work
+    from tiktok_ns_pipeline.settings import Settings, SettingsError
+
+    try:
+        look = look_for_work(Settings.from_environment())
+    except (SettingsError, MappingError, LedgerError) as error:
+        return dg.SkipReason(f"cannot look: {error}")
+    return _live_run(look.reason) if look.is_due else dg.SkipReason(look.reason)
+
+
+def _live_run(reason: str) -> dg.RunRequest:
+    from tiktok_ns_pipeline.settings import Settings, SettingsError
+
+    try:
+        budget_s = Settings.from_environment().run_budget_s
+    except SettingsError:
+        budget_s = 0.0  # the run will say what is missing
+    return dg.RunRequest(
+        tags={
+            **LIVE,
+            "tiktok_ns/reason": reason[:200],
+            "dagster/priority": "10",
+            MAX_RUNTIME_TAG: str(int(budget_s) + _BEYOND_BUDGET_S),
+        }
+    )
+
+
+defs = dg.Definitions(
+    assets=[TIKTOK_SHOP_ORDERS, NETSUITE_ITEMS, raw_netsuite_items, sales_orders_from_tiktok],
+    asset_checks=[control_totals_hold, mapping_complete, orders_posted_in_time],
+    jobs=[orders_job, items_job],
+    schedules=[items_schedule],
+    sensors=[orders_sensor],
+)

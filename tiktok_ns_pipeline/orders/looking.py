@@ -1,0 +1,157 @@
+"""Is there work? The question that a sensor asks every few seconds, answered without doing any.
+
+Our own records are asked first; only when they name nothing is TikTok asked for one order per shop,
+the one that changed last. An answer is a hint and carries no truth: a missed one costs the time
+until the next regular run, a needless one costs a run that finds nothing.
+
+A look is short and leaves no trace: it takes no slot of the governor, repeats nothing, and never
+refreshes a login, since a refresh that is cut short could lose the new token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from tiktok_ns_pipeline.clock import Clock, SystemClock
+from tiktok_ns_pipeline.engine.dispatcher import ENGINE_KINDS
+from tiktok_ns_pipeline.lake.orders import raw_order_row
+from tiktok_ns_pipeline.ledger import Ledger, Transaction
+from tiktok_ns_pipeline.ledger.database import open_engine
+from tiktok_ns_pipeline.mapping import Mapping, Shop, load_mapping
+from tiktok_ns_pipeline.orders.applying import SALES_ORDER
+from tiktok_ns_pipeline.orders.flow import BASIS_CURSOR, KINDS
+from tiktok_ns_pipeline.orders.observing import FUTURE, SHOPS_CURSOR, watermark_name
+from tiktok_ns_pipeline.orders.planning import STAGING_KINDS
+from tiktok_ns_pipeline.settings import Settings
+from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
+from tiktok_ns_pipeline.tiktok.client import ShopAccess, TikTokClient
+from tiktok_ns_pipeline.tiktok.errors import TikTokError
+from tiktok_ns_pipeline.tiktok.throttling import RateLimiter, RetryPolicy
+
+_LONGEST_S = 0.7
+"""TikTok's part of a look: the whole evaluation stays under a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether a run would find work, and what says so."""
+
+    is_due: bool
+    reason: str
+
+
+def look_for_work(settings: Settings, clock: Clock | None = None) -> Look:
+    """Ask our records, then TikTok. Raises MappingError and LedgerError; never for an unreachable TikTok."""
+    clock = clock or SystemClock()
+    mapping = load_mapping(settings.mapping_path)
+    ledger = Ledger(open_engine(settings.database_url), clock)
+    try:
+        with ledger.read() as tx:
+            known = _known_work(tx, mapping)
+            marks = {} if known else _watermarks(tx, mapping)
+        if known:
+            return Look(True, known)
+        return asyncio.run(_ask_tiktok(settings, ledger, clock, marks))
+    except (OperationalError, ProgrammingError):
+        # Without tables there is nothing to read from, and a run makes them.
+        return Look(True, "the ledger cannot be read yet")
+    finally:
+        ledger.close()
+
+
+def _known_work(tx: Transaction, mapping: Mapping) -> str | None:
+    """What our own records say is to be done."""
+    if tx.intents.is_work_due(KINDS):
+        return "documents are due to be sent or looked up"
+    if tx.links.not_read_back(SALES_ORDER, limit=1):
+        return "Sales Orders are to be read back"
+    if tx.exceptions.list(kinds=(*STAGING_KINDS, *ENGINE_KINDS), replay_requested=True, limit=1):
+        return "somebody asked for a replay"
+    basis = tx.cursors.get(BASIS_CURSOR)
+    if basis is None or basis.partition("/")[0] != mapping.fingerprint():
+        return "the mapping changed"
+    if tx.cursors.get(SHOPS_CURSOR) is None:
+        return "the shops were never read"
+    return None
+
+
+def _watermarks(tx: Transaction, mapping: Mapping) -> dict[str, tuple[ShopAccess, datetime | None]]:
+    """How far each mapped shop was read."""
+    accesses = [ShopAccess(**fields) for fields in tx.cursors.get(SHOPS_CURSOR)["shops"]]
+    shops: Sequence[tuple[Shop | None, ShopAccess]] = [(mapping.shop_of(a.shop_id), a) for a in accesses]
+    stored = {s.code: (access, tx.cursors.get(watermark_name(s.code))) for s, access in shops if s}
+    return {
+        code: (access, datetime.fromisoformat(mark) if mark else None)
+        for code, (access, mark) in stored.items()
+    }
+
+
+async def _ask_tiktok(
+    settings: Settings,
+    ledger: Ledger,
+    clock: Clock,
+    marks: dict[str, tuple[ShopAccess, datetime | None]],
+) -> Look:
+    """Whether any shop has an order that changed after its watermark."""
+    async with httpx.AsyncClient(timeout=_LONGEST_S) as http:
+        app = TikTokApp(settings.tiktok.app_key, settings.tiktok.app_secret)
+        store = ledger.token_store(settings.encryption_key)
+        client = TikTokClient(
+            app,
+            _StoredLogin(app, store, http, settings.tiktok.auth_url, clock),
+            http,
+            clock,
+            api_base_url=settings.tiktok.api_url,
+            limiter=RateLimiter(retries=RetryPolicy(attempts=1)),
+        )
+        answers = await asyncio.gather(
+            *(_newer_in(client, code, access, mark) for code, (access, mark) in marks.items())
+        )
+    changed = [answer.reason for answer in answers if answer.is_due]
+    said = changed or [answer.reason for answer in answers]
+    return Look(bool(changed), "; ".join(said) or "the mapping knows none of the opened shops")
+
+
+async def _newer_in(client: TikTokClient, code: str, access: ShopAccess, mark: datetime | None) -> Look:
+    if mark is None:
+        return Look(True, f"shop {code} was never read")
+    try:
+        async with asyncio.timeout(_LONGEST_S):
+            newest = await _last_change(client, access, mark)
+    except TimeoutError:
+        return Look(False, f"shop {code}: TikTok did not answer within {_LONGEST_S:g} s")
+    except TikTokError as error:
+        return Look(False, f"shop {code}: {error}")
+    if newest is None or newest <= mark:
+        return Look(False, f"shop {code}: nothing changed since {mark:%Y-%m-%d %H:%M:%S}Z")
+    return Look(True, f"shop {code}: an order changed at {newest:%Y-%m-%d %H:%M:%S}Z")
+
+
+async def _last_change(client: TikTokClient, access: ShopAccess, mark: datetime) -> datetime | None:
+    async for page in client.search_orders(access, update_time_ge=mark, page_size=1, sort_order="DESC"):
+        rows = [
+            raw_order_row(order, zone=UTC, read_at=page.read_at, request_id=page.request_id)
+            for order in page.orders
+        ]
+        told = [row["update_time"] for row in rows if row["update_time"] is not None]
+        # What claims to come from the future moves no watermark, so it must not ask for runs for ever.
+        return max((at for at in told if at <= page.read_at + FUTURE), default=None)
+    return None
+
+
+class _StoredLogin(TikTokLogin):
+    """Uses the token as it is stored; runs refresh it."""
+
+    async def access_token(self) -> str:
+        """The stored token, whatever its age."""
+        return self.stored_token()
+
+    async def refresh(self, stale_token: str) -> str:
+        """No other token than the stale one: the call fails, and the next run refreshes."""
+        return stale_token

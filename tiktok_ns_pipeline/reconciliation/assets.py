@@ -1,0 +1,80 @@
+"""The proof of orders as Dagster shows it: one partition for each day, proved anew as often as one likes.
+
+A partition re-lists its day from both systems in full, so a range of partitions is the backfill. Days
+are proved one run each: every day has its own verdict, figures and history, and a day that cannot be
+read does not take the others with it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from tiktok_ns_pipeline.dagster_support import FINANCE, RuntimeResource, markdown_table, table_metadata
+from tiktok_ns_pipeline.lake.tables import ORDER_RECONCILIATION
+from tiktok_ns_pipeline.reconciliation.checks import ASSET, CHECK_SPECS, DAYS, check_results
+
+if TYPE_CHECKING:
+    from tiktok_ns_pipeline.reconciliation.orders import Reconciliation
+
+GROUP = "reconciliation"
+POOL = "order_proof"
+
+_RETRIES = dg.RetryPolicy(
+    max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
+
+@dg.asset(
+    name=ASSET,
+    deps=[dg.AssetKey(["tiktok_shop", "orders"]), "netsuite_sales_orders"],
+    partitions_def=DAYS,
+    check_specs=CHECK_SPECS,
+    group_name=GROUP,
+    owners=[FINANCE],
+    kinds={"tiktok", "netsuite", "parquet", "duckdb"},
+    metadata=table_metadata(ORDER_RECONCILIATION),
+    pool=POOL,
+    retry_policy=_RETRIES,
+)
+def order_reconciliation(
+    context: dg.AssetExecutionContext, runtime: RuntimeResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Every order of the day at TikTok against every Sales Order in NetSuite, in both directions.
+
+    Read from the two systems alone, never from our own records. Each shop's day is its own business
+    day of that date. Materialise a range of days to prove it again.
+    """
+    day = date.fromisoformat(context.partition_key)
+    proofs = asyncio.run(_prove(runtime, day, context.run.run_id))
+    for shop, proof in proofs.items():
+        (context.log.warning if proof.not_run or proof.wrong else context.log.info)(
+            f"{shop}: {proof.statement}"
+        )
+    yield dg.MaterializeResult(metadata=_metadata(proofs), check_results=list(check_results(proofs)))
+
+
+async def _prove(resource: RuntimeResource, day: date, run_id: str) -> "dict[str, Reconciliation]":
+    from tiktok_ns_pipeline.reconciliation.every_shop import reconcile_every_shop
+
+    async with resource.opened() as runtime:
+        return await reconcile_every_shop(runtime, day, run_id)
+
+
+def _metadata(proofs: "Mapping[str, Reconciliation]") -> dict[str, Any]:
+    ran = [proof for proof in proofs.values() if not proof.not_run]
+    verdicts = Counter(row.verdict.value for proof in ran for row in proof.rows)
+    return {
+        "dagster/partition_row_count": sum(len(proof.rows) for proof in ran),
+        "tiktok_orders": sum(proof.tiktok_orders for proof in ran),
+        "netsuite_sales_orders": sum(proof.netsuite_sales_orders for proof in ran),
+        "differences": sum(len(proof.wrong) for proof in ran),
+        "shops_not_proved": len(proofs) - len(ran),
+        **dict(sorted(verdicts.items())),
+        "statements": dg.MetadataValue.md(
+            markdown_table(("shop", "statement"), [(shop, proof.statement) for shop, proof in proofs.items()])
+        ),
+    }
