@@ -1,0 +1,390 @@
+"""The simulated books of a NetSuite account: records, rules, stock and queries in one place.
+
+Every change goes through here: read the body, let the rules make the new records, commit them, let
+stock follow. A refusal raises `BookError` and leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tiktok_ns_pipeline.clock import Clock
+from tiktok_ns_pipeline.sandbox.books import billing, fulfilments, journals, masters, orders
+from tiktok_ns_pipeline.sandbox.books.catalogue import RecordType, catalogue
+from tiktok_ns_pipeline.sandbox.books.desk import Desk
+from tiktok_ns_pipeline.sandbox.books.errors import (
+    BookError,
+    invalid_content,
+    invalid_identifier,
+    nonexistent_instance,
+    nonexistent_type,
+    refused,
+    wrong_transaction,
+)
+from tiktok_ns_pipeline.sandbox.books.listing import parsed_filter
+from tiktok_ns_pipeline.sandbox.books.pricing import TaxEngineName
+from tiktok_ns_pipeline.sandbox.books.projection import Projection
+from tiktok_ns_pipeline.sandbox.books.reading import BodyReader, NameCheck
+from tiktok_ns_pipeline.sandbox.books.seed import seed
+from tiktok_ns_pipeline.sandbox.books.stock import Position, Stock
+from tiktok_ns_pipeline.sandbox.books.store import Record, Store
+from tiktok_ns_pipeline.sandbox.netsuite_auth import Logins
+from tiktok_ns_pipeline.sandbox.suiteql import Rows, SuiteQL
+
+ACCOUNT = "1234567_SB1"
+TIME_ZONE = "America/Los_Angeles"
+
+_IDENTIFIER = re.compile(r"-?[1-9]\d{0,17}")
+# Bills and journals that a role of this account may write, beside orders, fulfilments and lists.
+_BILLS = {"invoice", "cashSale"}
+
+Script = Callable[[RecordType, dict[str, Any]], None]
+"""A script of the seller: changes what a request says before it is saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a write did: the record, and properties of the body that nobody knows."""
+
+    record: Record
+    unknown: tuple[str, ...] = ()
+
+
+class Books:
+    """One simulated account. Safe to use from several threads.
+
+    `directory` keeps it in a file, so that a second start goes on where the first ended; None keeps it
+    in memory. `slots` is the account's limit of concurrent requests, `save_seconds` what a save takes;
+    both are the server's to apply. `seed` decides whatever is left to chance.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None,
+        clock: Clock,
+        slots: int = 5,
+        save_seconds: float = 0.0,
+        seed_number: int = 0,
+        time_zone: str = TIME_ZONE,
+    ) -> None:
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+        self.account = ACCOUNT
+        self.slots = slots
+        self.save_seconds = save_seconds
+        self.seed_number = seed_number
+        self.clock = clock
+        self._lock = threading.RLock()
+        self._store = Store(None if directory is None else directory / "netsuite.sqlite")
+        self._desk = Desk(self._store, Stock(self._store.file), clock, ZoneInfo(time_zone))
+        self._read_settings()
+        if self._store.is_empty:
+            seed(self._desk)
+        else:
+            self._hold_stock_again()
+        self.auth = Logins(self.account, clock, self._store.file)
+        self.sql = SuiteQL(Projection(self._desk), seed_number)
+
+    def create(
+        self,
+        type_name: str,
+        body: Mapping[str, Any],
+        names: NameCheck = "warning",
+        script: Script | None = None,
+    ) -> Saved:
+        """Save a new record; `body` is what the record service takes. Raises BookError."""
+        with self._lock:
+            kind = self.kind(type_name)
+            given, unknown = self._read(kind, body, names, script)
+            if "id" in given:
+                raise invalid_content("a new record has no id yet.", "id")
+            return Saved(self._commit(None, self._made(kind, None, given, frozenset())), unknown)
+
+    def patch(
+        self,
+        type_name: str,
+        identifier: str,
+        body: Mapping[str, Any],
+        replace: frozenset[str] = frozenset(),
+        names: NameCheck = "warning",
+        script: Script | None = None,
+    ) -> Saved:
+        """Change a record; sublists named in `replace` are replaced, not merged. Raises BookError."""
+        with self._lock:
+            old = self.record(type_name, identifier)
+            given, unknown = self._read(old.type, body, names, script)
+            given.pop("id", None)
+            if old.type is fulfilments.ITEM_FULFILLMENT:
+                fulfilment, order = fulfilments.changed_fulfilment(self._desk, old, given, replace)
+                return Saved(self._commit(old, fulfilment, order), unknown)
+            return Saved(self._commit(old, self._made(old.type, old, given, replace)), unknown)
+
+    def upsert(
+        self,
+        type_name: str,
+        external_id: str,
+        body: Mapping[str, Any],
+        replace: frozenset[str] = frozenset(),
+        names: NameCheck = "warning",
+        script: Script | None = None,
+    ) -> Saved:
+        """Change the record of that external id like `patch`, or create it. Raises BookError."""
+        with self._lock:
+            kind = self.kind(type_name)
+            found = self._store.by_external_id(kind.namespace, external_id)
+            if found is not None and found.type is kind:
+                return self.patch(type_name, found.id, body, replace, names, script)
+            return self.create(type_name, {**body, "externalId": external_id}, names, script)
+
+    def transform(
+        self,
+        type_name: str,
+        identifier: str,
+        target_name: str,
+        body: Mapping[str, Any],
+        names: NameCheck = "warning",
+        script: Script | None = None,
+    ) -> Saved:
+        """Make a follow-up document of a record (N 2.8). Raises BookError."""
+        with self._lock:
+            source = self.record(type_name, identifier)
+            target = self.kind(target_name)
+            given, unknown = self._read(target, body, names, script)
+            given.pop("id", None)
+            if source.type is orders.SALES_ORDER and target is fulfilments.ITEM_FULFILLMENT:
+                made, order = fulfilments.fulfilled(self._desk, source, given)
+            elif source.type is orders.SALES_ORDER and target.name in _BILLS:
+                made, order = billing.billed_order(self._desk, target, source, given)
+            else:
+                raise refused(f"You can not initialize {target.path}: invalid reference {source.id}.")
+            return Saved(self._commit(None, made, order), unknown)
+
+    def delete(self, type_name: str, identifier: str) -> None:
+        """Remove a record that nothing depends on. Raises BookError."""
+        with self._lock:
+            record = self.record(type_name, identifier)
+            if record.type.is_transaction and self._store.children(record.id):
+                raise refused("This record cannot be deleted because it has dependent records.")
+            if record.type.group == "entity" and self._has_transactions(record):
+                raise refused("This record cannot be deleted because it has dependent records.")
+            order = self._order_without(record)
+            self._store.commit(self._desk.now(), [order] if order else [], [record])
+            self._move_stock(record, None, order)
+
+    def record(self, type_name: str, identifier: str, url: str | None = None) -> Record:
+        """The record of that id or `eid:` external id. Raises BookError as the service does (N 4.2)."""
+        kind = self.kind(type_name, url)
+        if identifier.lower().startswith("eid:"):
+            found = self._store.by_external_id(kind.namespace, identifier[4:])
+            if found is None or found.type is not kind:
+                raise nonexistent_instance()
+            return found
+        if not _IDENTIFIER.fullmatch(identifier):
+            raise invalid_identifier(identifier, url)
+        found = self._store.get(kind.path, identifier)
+        if found is None:
+            raise wrong_transaction() if kind.is_transaction else nonexistent_instance()
+        return found
+
+    def get(self, type_name: str, identifier: str) -> dict[str, Any]:
+        """A record in plain form, its id and the live figures of its lines included."""
+        with self._lock:
+            return self._plain(self.record(type_name, identifier))
+
+    def records(self, type_name: str) -> Iterator[dict[str, Any]]:
+        """Every record of a type in plain form, oldest first: what a judge reads."""
+        with self._lock:
+            found = list(self._store.all(self.kind(type_name).path))
+        for record in found:
+            yield self._plain(record)
+
+    def listed(self, kind: RecordType, condition: str | None) -> list[Record]:
+        """Records of a type that meet a `q` filter, in no order that means anything (N 2.4)."""
+        with self._lock:
+            found = self._store.all(kind.path)
+            if condition is not None:
+                test = parsed_filter(condition, kind.schema, self._desk.zone)
+                found = [record for record in found if test(record)]
+            return sorted(found, key=lambda record: zlib.crc32(f"{self.seed_number}{record.id}".encode()))
+
+    def kinds(self) -> list[RecordType]:
+        """The record types that the record service serves."""
+        return [kind for kind in catalogue().types.values() if kind.exposed]
+
+    def query(
+        self, query: str, params: Sequence[Any] = (), limit: int = 1_000, offset: int = 0, lag_s: float = 0.0
+    ) -> Rows:
+        """One page of a SuiteQL result, as the books were `lag_s` seconds ago. Raises SuiteQLError."""
+        with self._lock:
+            return self.sql.run(query, params, limit, offset, lag_s)
+
+    def find(self, target: str, identifier: str) -> Record | None:
+        """What a reference points to."""
+        return self._desk.find(target, identifier)
+
+    def live_lines(self, record: Record, sublist: str) -> list[dict[str, Any]]:
+        """The lines of a sublist with the figures that answers carry."""
+        if sublist == "item" and record.type is orders.SALES_ORDER:
+            return orders.live_lines(self._desk, record)
+        if sublist == "locations" and record.type.group == "item":
+            return [
+                _stock_line(location, position)
+                for location, position in self._desk.stock.positions(record.id).items()
+            ]
+        return list(record.lines(sublist))
+
+    def live(self, record: Record) -> Record:
+        """The record with live figures, as an answer shows it."""
+        if record.type is orders.SALES_ORDER:
+            return record.with_fields(item=self.live_lines(record, "item"))
+        if record.type.name == "inventoryItem":
+            return record.with_fields(locations=self.live_lines(record, "locations"))
+        return record
+
+    def kind(self, type_name: str, url: str | None = None) -> RecordType:
+        """The record type of that name in any spelling. Raises BookError when it is not served."""
+        kind = catalogue().find(type_name)
+        if kind is None or not kind.exposed:
+            raise nonexistent_type(type_name, url)
+        return kind
+
+    def set_stock(self, item_id: str, location_id: str, on_hand: Decimal | int) -> None:
+        """State how many pieces of an item lie at a location; open orders are served from it."""
+        with self._lock:
+            for target, identifier in (("item", item_id), ("location", location_id)):
+                if not self._desk.exists(target, identifier):
+                    raise LookupError(f"the books have no {target} {identifier}")
+            self._desk.stock.set_on_hand(item_id, location_id, Decimal(on_hand))
+            self._store.commit(self._desk.now(), ())
+            self._note_stock()
+
+    def stock(self, item_id: str, location_id: str) -> Position:
+        """What lies at a location and who wants it."""
+        return self._desk.stock.position(item_id, location_id)
+
+    def set_tax_engine(self, name: TaxEngineName) -> None:
+        """Make it an account with SuiteTax or with legacy tax, from the next save on."""
+        self._desk.tax_engine = name
+        self._write_setting("tax_engine", name)
+
+    @property
+    def tax_engine(self) -> TaxEngineName:
+        """Which tax engine the account has."""
+        return self._desk.tax_engine
+
+    def close_period(self, name: str) -> None:
+        """Close the month called so, such as `Jan 2026`. Raises LookupError when there is none."""
+        with self._lock:
+            self._desk.close_period(name)
+
+    def close(self) -> None:
+        """Close the file; the account can be opened again from its directory."""
+        self._store.close()
+
+    def _read(
+        self, kind: RecordType, body: Mapping[str, Any], names: NameCheck, script: Script | None
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        reader = BodyReader(self._desk.exists, names)
+        given = reader.read(kind.schema, body)
+        if script is not None:
+            script(kind, given)
+        return given, tuple(reader.unknown)
+
+    def _made(
+        self, kind: RecordType, old: Record | None, given: dict[str, Any], replace: frozenset[str]
+    ) -> Record:
+        if kind is orders.SALES_ORDER:
+            return orders.saved_order(self._desk, old, given, replace)
+        if kind is journals.JOURNAL:
+            return journals.saved_journal(self._desk, old, given, replace)
+        if kind.name in _BILLS:
+            return billing.saved_bill(self._desk, kind, old, given, replace)
+        if kind is fulfilments.ITEM_FULFILLMENT:
+            raise refused("An item fulfillment is made from a sales order only.")
+        if kind.is_transaction:
+            needed = f"You need a higher level of the 'Transactions -> {kind.label}' permission"
+            raise BookError(403, "INSUFFICIENT_PERMISSION", f"Permission Violation: {needed}.")
+        return masters.saved_master(self._desk, kind, old, given, replace)
+
+    def _commit(self, old: Record | None, new: Record, order: Record | None = None) -> Record:
+        """Store a save and the order that it moves, then let stock follow."""
+        self._store.commit(self._desk.now(), [new] if order is None else [new, order])
+        self._move_stock(old, new, order)
+        return new
+
+    def _move_stock(self, old: Record | None, new: Record | None, order: Record | None) -> None:
+        touched = new or old
+        kind = touched.type if touched else None
+        if kind is orders.SALES_ORDER:
+            orders.hold_stock(self._desk, old, new)
+        if order is not None:
+            orders.hold_stock(self._desk, None, order)
+        if kind is fulfilments.ITEM_FULFILLMENT:
+            fulfilments.move_stock(self._desk, old, new)
+            self._store.commit(self._desk.now(), ())
+        self._note_stock()
+
+    def _note_stock(self) -> None:
+        """Lines whose commitment moved look different in queries."""
+        stock = self._desk.stock
+        self._store.changed.update(("salesorder", order) for order in stock.changed_orders)
+        stock.changed_orders.clear()
+
+    def _order_without(self, record: Record) -> Record | None:
+        """The order as it is once a fulfilment or bill of it is gone."""
+        origin = record.get("createdFrom")
+        if origin is None:
+            return None
+        order = self._desk.the("salesOrder", origin)
+        if record.type is fulfilments.ITEM_FULFILLMENT:
+            return fulfilments.order_after(self._desk, order, record, None)
+        return billing.order_after(self._desk, order, record, -1)
+
+    def _has_transactions(self, customer: Record) -> bool:
+        return any(
+            record.get("entity") == customer.id
+            for kind in catalogue().types.values()
+            if kind.is_transaction
+            for record in self._store.all(kind.path)
+        )
+
+    def _plain(self, record: Record) -> dict[str, Any]:
+        fields = self.live(record).fields
+        return {"id": record.id, **{name: value for name, value in fields.items() if name[0] != "_"}}
+
+    def _hold_stock_again(self) -> None:
+        for order in self._store.all("salesorder"):
+            orders.hold_stock(self._desk, None, order)
+        self._desk.stock.changed_orders.clear()
+
+    def _read_settings(self) -> None:
+        file = self._store.file
+        row = (
+            file.execute("SELECT value FROM settings WHERE name = 'tax_engine'").fetchone() if file else None
+        )
+        if row is not None:
+            self._desk.tax_engine = row[0]
+
+    def _write_setting(self, name: str, value: str) -> None:
+        if self._store.file is not None:
+            self._store.file.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+            self._store.file.commit()
+
+
+def _stock_line(location: str, position: Position) -> dict[str, Any]:
+    return {
+        "location": location,
+        "locationId": int(location),
+        "quantityOnHand": position.on_hand,
+        "quantityAvailable": position.available,
+        "quantityCommitted": position.committed,
+        "quantityBackOrdered": position.backordered,
+    }

@@ -1,0 +1,187 @@
+"""Item fulfilments: what leaves the warehouse for a sales order (N 2.8, 5.5).
+
+A fulfilment is made from an order only. Picked (A) and packed (B) reserve the order's quantity, only
+shipped (C) lowers stock and moves the order on. Lines that the caller does not mention are fulfilled
+with all that is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from tiktok_ns_pipeline.sandbox.books.catalogue import catalogue
+from tiktok_ns_pipeline.sandbox.books.desk import Desk, record_type
+from tiktok_ns_pipeline.sandbox.books.errors import invalid_value, missing, refused
+from tiktok_ns_pipeline.sandbox.books.merging import Line, merged_header, merged_sublists
+from tiktok_ns_pipeline.sandbox.books.orders import (
+    check_subsidiary,
+    item_of,
+    members,
+    numbered,
+    with_status,
+)
+from tiktok_ns_pipeline.sandbox.books.pricing import FULFILLABLE
+from tiktok_ns_pipeline.sandbox.books.store import Record
+
+ITEM_FULFILLMENT = record_type("itemFulfillment")
+
+_ZERO = Decimal(0)
+# States of an order from which goods may leave.
+_FULFILLABLE_STATES = {"B", "D", "E"}
+# shipStatus -> counts of the order line that a quantity in that state belongs to.
+_COUNTED_AS = {
+    "A": ("quantityPicked",),
+    "B": ("quantityPicked", "quantityPacked"),
+    "C": ("quantityPicked", "quantityPacked", "quantityFulfilled"),
+}
+
+
+def fulfilled(desk: Desk, order: Record, given: Mapping[str, Any]) -> tuple[Record, Record]:
+    """A new fulfilment of an order, and the order after it. Raises BookError; commits nothing."""
+    if order.get("status") not in _FULFILLABLE_STATES:
+        raise refused(f"You can not initialize itemfulfillment: invalid reference {order.id}.")
+    body: dict[str, Any] = {
+        name: order.get(name)
+        for name in ("entity", "subsidiary", "currency", "exchangeRate", "shippingAddress", "department")
+        if order.get(name) is not None
+    }
+    body.update(merged_header(ITEM_FULFILLMENT.schema, {}, given))
+    body["createdFrom"], body["orderId"], body["orderType"] = order.id, int(order.id), "SalesOrd"
+    body.setdefault("shipStatus", "A")
+    body.setdefault("tranDate", desk.today())
+    body["item"] = _lines(desk, order, given.get("item") or ())
+    body.update(merged_sublists(ITEM_FULFILLMENT.schema, {}, given, frozenset(), skip="item"))
+    _dated(desk, body)
+    record = numbered(desk, ITEM_FULFILLMENT, None, body)
+    return record, order_after(desk, order, None, record)
+
+
+def changed_fulfilment(
+    desk: Desk, old: Record, given: Mapping[str, Any], replace: frozenset[str]
+) -> tuple[Record, Record]:
+    """A fulfilment after a change of its header or packages, and its order after it."""
+    if given.get("item"):
+        raise refused("The lines of a saved item fulfillment cannot be changed here.")
+    body = merged_header(ITEM_FULFILLMENT.schema, old.fields, given)
+    body.update(merged_sublists(ITEM_FULFILLMENT.schema, old.fields, given, replace, skip="item"))
+    if old.get("shipStatus") == "C" and body["shipStatus"] != "C":
+        raise refused("A shipped item fulfillment cannot become unshipped.")
+    _dated(desk, body)
+    record = numbered(desk, ITEM_FULFILLMENT, old, body)
+    order = desk.the("salesOrder", old.get("createdFrom"))
+    return record, order_after(desk, order, old, record)
+
+
+def order_after(desk: Desk, order: Record, old: Record | None, new: Record | None) -> Record:
+    """The order once a fulfilment is made, changed or (`new` is None) deleted."""
+    lines = {line["line"]: dict(line) for line in order.lines()}
+    for fulfilment, sign in ((old, -1), (new, 1)):
+        for line in fulfilment.lines() if fulfilment else ():
+            if line.get("kitMemberOf") is not None:
+                continue
+            for count in _COUNTED_AS[fulfilment.get("shipStatus")] if fulfilment else ():
+                lines[line["orderLine"]][count] += sign * line["quantity"]
+    body = {**order.fields, "item": list(lines.values()), "lastModifiedDate": desk.now_text()}
+    return Record(order.type, order.id, with_status(body))
+
+
+def move_stock(desk: Desk, old: Record | None, new: Record | None) -> None:
+    """Let stock follow; call it once the change is certain."""
+    for fulfilment, sign in ((old, 1), (new, -1)):
+        if fulfilment is None or fulfilment.get("shipStatus") != "C":
+            continue
+        for line in fulfilment.lines():
+            if "_stockQuantity" in line:
+                desk.stock.move(line["item"], line["location"], sign * Decimal(line["_stockQuantity"]))
+
+
+def _dated(desk: Desk, body: dict[str, Any]) -> None:
+    body["status"] = body["shipStatus"]
+    dates = {"A": "pickedDate", "B": "packedDate", "C": "shippedDate"}
+    body.setdefault(dates[body["status"]], body["tranDate"])
+    # Only what ships posts to the ledger.
+    body["postingPeriod"] = desk.period_of(body["tranDate"], must_be_open=body["status"] == "C")
+
+
+def _lines(desk: Desk, order: Record, given: Any) -> list[Line]:
+    wanted: dict[int, tuple[int, Line]] = {}
+    known = {line["line"] for line in order.lines()}
+    for index, element in enumerate(given):
+        number = element.get("orderLine")
+        if number not in known:
+            raise invalid_value(number, "orderLine", f"item.items[{index}].orderLine")
+        wanted[number] = (index, element)
+    lines: list[Line] = []
+    for line in order.lines():
+        if line["itemType"] not in FULFILLABLE or line["isClosed"]:
+            continue
+        index, element = wanted.get(line["line"], (-1, {}))
+        lines.extend(_line(desk, order, line, element, index, len(lines)))
+    if not lines:
+        raise refused("You must have at least one valid line item for this transaction.")
+    return lines
+
+
+def _line(
+    desk: Desk, order: Record, line: Mapping[str, Any], element: Line, index: int, before: int
+) -> list[Line]:
+    still_open = line["quantity"] - line["quantityPicked"]
+    quantity = element.get("quantity", still_open)
+    if element.get("itemReceive") is False or (not element and still_open <= 0) or quantity == 0:
+        return []
+    if quantity < 0 or quantity > still_open:
+        raise invalid_value(quantity, "quantity", f"item.items[{index}].quantity")
+    location = element.get("location") or line.get("location")
+    if location is None:
+        raise missing("Items list: Location")
+    check_subsidiary(desk, order.get("subsidiary"), "location", location, f"item.items[{index}].location")
+    item = item_of(desk, line)
+    own: Line = {
+        **{name: value for name, value in element.items() if name in _CARRIED or name.startswith("custcol")},
+        "orderLine": line["line"],
+        "line": before + 1,
+        "item": item.id,
+        "itemName": item.get("itemId"),
+        "itemReceive": True,
+        "itemType": item.type.code,
+        "location": location,
+        "quantity": quantity,
+        "quantityRemaining": still_open,
+        "lineUniqueKey": "",
+    }
+    parts = members(desk, line)
+    if item.type.code != "Kit":
+        for _, number in parts:
+            own["_stockQuantity"] = quantity * number
+        return [own]
+    return [own, *_member_lines(desk, own, parts)]
+
+
+_CARRIED = frozenset(catalogue().schemas["itemFulfillment.item"].fields) & {
+    "class",
+    "department",
+    "description",
+    "units",
+}
+
+
+def _member_lines(desk: Desk, kit: Line, parts: list[tuple[str, Decimal]]) -> list[Line]:
+    lines: list[Line] = []
+    for offset, (identifier, number) in enumerate(parts, start=1):
+        item = desk.the("item", identifier)
+        lines.append(
+            {
+                **kit,
+                "line": kit["line"] + offset,
+                "item": identifier,
+                "itemName": item.get("itemId"),
+                "itemType": item.type.code,
+                "kitMemberOf": kit["line"],
+                "quantity": kit["quantity"] * number,
+                "quantityRemaining": kit["quantityRemaining"] * number,
+                "_stockQuantity": kit["quantity"] * number,
+            }
+        )
+    return lines

@@ -1,0 +1,523 @@
+"""The books as the tables of SuiteQL (N 3.4).
+
+Rows are written when a query needs them, not when a record changes: a burst of saves costs nothing
+until someone looks. Lines of sales documents carry negative quantities and amounts, as the analytics
+tables do. Line 0 is a document's main line; tax, shipping and cost lines have numbers of their own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tiktok_ns_pipeline.sandbox.books import orders
+from tiktok_ns_pipeline.sandbox.books.catalogue import Kind, RecordType, catalogue
+from tiktok_ns_pipeline.sandbox.books.desk import Desk
+from tiktok_ns_pipeline.sandbox.books.postings import Posting, postings
+from tiktok_ns_pipeline.sandbox.books.rendering import choice_name, display_name
+from tiktok_ns_pipeline.sandbox.books.store import Record
+
+Row = dict[str, Any]
+
+# Columns by table: name and kind. `key` is the primary key, `>x` refers to a record of type x.
+_COLUMNS = {
+    "transaction": """id key; tranid text; transactionnumber text; type text; recordtype text; status >status;
+        trandate date; createddate date; lastmodifieddate date; entity >customer; externalid text;
+        otherrefnum text; memo text; currency >currency; exchangerate number; foreigntotal number;
+        total number; posting flag; postingperiod >accountingPeriod; approvalstatus number;
+        subsidiary >subsidiary; shipmethod >shipItem; shippingaddress number; duedate date; voided flag;
+        location >location; department >department; class >classification; customform >customForm""",
+    "transactionline": """transaction >transaction; id number; uniquekey number; linesequencenumber number;
+        linelastmodifieddate date; mainline flag; taxline flag; iscogs flag; item >item; itemtype text;
+        quantity number; quantitybilled number; quantityshiprecv number; quantitycommitted number;
+        quantitybackordered number; quantitypicked number; quantitypacked number; rate number;
+        foreignamount number; netamount number; debitforeignamount number; creditforeignamount number;
+        location >location; subsidiary >subsidiary; department >department; class >classification;
+        entity >customer; memo text; isclosed flag; isfullyshipped flag; createdfrom >transaction;
+        expenseaccount >account; transactionlinetype text; price >priceLevel; units text;
+        donotdisplayline flag; kitmemberof number; isinventoryaffecting flag""",
+    "transactionaccountingline": """transaction >transaction; transactionline number; account >account;
+        accountingbook number; amount number; debit number; credit number; netamount number;
+        exchangerate number; posting flag""",
+    "previoustransactionlinelink": """previousdoc >transaction; previousline number; previoustype text;
+        nextdoc >transaction; nextline number; nexttype text; linktype text; foreignamount number;
+        lastmodifieddate date""",
+    "trackingnumber": "id key; trackingnumber text",
+    "trackingnumbermap": "transaction >transaction; trackingnumber number",
+    "itemfulfillmentpackage": """itemfulfillment >transaction; packagetrackingnumber text;
+        packageweight number; packagedescr text""",
+    "transactionshippingaddress": """nkey key; addressee text; addr1 text; addr2 text; addr3 text;
+        city text; state text; zip text; country text""",
+    "item": """id key; itemid text; externalid text; displayname text; fullname text; itemtype text;
+        upccode text; isinactive flag; lastmodifieddate date; createddate date; class >classification;
+        department >department; location >location; subsidiary text; unitstype >unitsType; saleunit text;
+        stockunit text; totalquantityonhand number; averagecost number; cost number; weight number;
+        parent >item; matrixtype text; description text""",
+    "inventoryitemlocations": """item >item; location >location; quantityonhand number;
+        quantityavailable number; quantitycommitted number; quantitybackordered number;
+        quantityonorder number; quantityintransit number; reorderpoint number; preferredstocklevel number""",
+    "customer": """id key; entityid text; externalid text; companyname text; firstname text; lastname text;
+        altname text; isperson flag; email text; phone text; parent >customer; currency >currency;
+        receivablesaccount >account; subsidiary >subsidiary; isinactive flag; lastmodifieddate date;
+        datecreated date""",
+    "account": """id key; acctnumber text; accttype text; fullname text; accountsearchdisplayname text;
+        accountsearchdisplaynamecopy text; externalid text; currency >currency; isinactive flag;
+        issummary flag; eliminate flag; parent >account; subsidiary text""",
+    "location": """id key; name text; fullname text; externalid text; parent >location; subsidiary text;
+        isinactive flag; makeinventoryavailable flag; lastmodifieddate date""",
+    "subsidiary": """id key; name text; fullname text; legalname text; currency >currency; country text;
+        parent >subsidiary; iselimination flag; isinactive flag; externalid text""",
+    "currency": """id key; symbol text; name text; exchangerate number; isbasecurrency flag;
+        currencyprecision number; isinactive flag""",
+    "accountingperiod": """id key; periodname text; startdate date; enddate date; closed flag;
+        alllocked flag; arlocked flag; aplocked flag; isquarter flag; isyear flag; isadjust flag;
+        isposting flag""",
+    "department": "id key; name text; fullname text; isinactive flag; externalid text",
+    "classification": "id key; name text; fullname text; isinactive flag; externalid text",
+    "salestaxitem": "id key; itemid text; rate number; taxtype >taxType; isinactive flag",
+    "shipitem": "id key; itemid text; isinactive flag",
+    "pricelevel": "id key; name text; isinactive flag",
+    "unitstype": "id key; name text; isinactive flag",
+    "dual": "dummy text",
+}
+# The same rows under the names of the other direction and of the header level.
+_VIEWS = {
+    "nexttransactionlinelink": ("previoustransactionlinelink", "SELECT * FROM"),
+    "previoustransactionlink": (
+        "previoustransactionlinelink",
+        "SELECT DISTINCT previousdoc, previoustype, nextdoc, nexttype, linktype FROM",
+    ),
+    "nexttransactionlink": (
+        "previoustransactionlinelink",
+        "SELECT DISTINCT previousdoc, previoustype, nextdoc, nexttype, linktype FROM",
+    ),
+}
+_CUSTOM_PREFIX = {"transaction": "custbody", "transactionline": "custcol", "customer": "custentity"}
+_SQL_TYPES = {"key": "INTEGER PRIMARY KEY", "number": "NUMERIC", ">status": "TEXT"}
+_INDEXES = """
+CREATE INDEX lines_by_transaction ON `transactionline` (`transaction`);
+CREATE INDEX lines_by_origin ON `transactionline` (`createdfrom`);
+CREATE INDEX accounting_by_transaction ON `transactionaccountingline` (`transaction`);
+CREATE INDEX accounting_by_account ON `transactionaccountingline` (`account`);
+CREATE INDEX links_by_next ON `previoustransactionlinelink` (`nextdoc`);
+CREATE INDEX links_by_previous ON `previoustransactionlinelink` (`previousdoc`);
+CREATE INDEX tracking_by_transaction ON `trackingnumbermap` (`transaction`);
+CREATE INDEX packages_by_transaction ON `itemfulfillmentpackage` (`itemfulfillment`);
+CREATE INDEX stock_by_item ON `inventoryitemlocations` (`item`, `location`);
+CREATE INDEX transactions_by_external_id ON `transaction` (`externalid`);
+CREATE INDEX transactions_by_change ON `transaction` (`lastmodifieddate`);
+CREATE TABLE ns_names (kind TEXT, id TEXT, name TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+"""
+# Where a record's rows lie, and by which column they are found.
+_OF_TRANSACTION = {
+    "transaction": "id",
+    "transactionline": "transaction",
+    "transactionaccountingline": "transaction",
+    "previoustransactionlinelink": "nextdoc",
+    "trackingnumbermap": "transaction",
+    "itemfulfillmentpackage": "itemfulfillment",
+    "transactionshippingaddress": "nkey",
+}
+# Line numbers beside those of the document's own lines.
+_TAX_LINE, _SHIPPING_LINE, _COST_LINES = 900_000, 900_001, 800_000
+_LINK_TYPES = {"itemFulfillment": "ShipRcpt", "invoice": "OrdBill", "cashSale": "OrdBill"}
+_ZERO = Decimal(0)
+
+
+def _column_kinds() -> dict[str, dict[str, str]]:
+    kinds = {table: dict(part.split() for part in text.split(";")) for table, text in _COLUMNS.items()}
+    for table, prefix in _CUSTOM_PREFIX.items():
+        for custom in catalogue().custom(prefix):
+            kinds[table][custom.name] = "number" if custom.kind is Kind.number else "text"
+    for view, (table, select) in _VIEWS.items():
+        names = (
+            kinds[table]
+            if "*" in select
+            else ("previousdoc", "previoustype", "nextdoc", "nexttype", "linktype")
+        )
+        kinds[view] = {name: kinds[table][name] for name in names}
+    return kinds
+
+
+class Projection:
+    """The tables of the books, for `SuiteQL`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.columns: Mapping[str, Mapping[str, str]] = _column_kinds()
+        self._desk = desk
+        self._is_built = False
+
+    @property
+    def version(self) -> int:
+        """Grows when the tables may have to change."""
+        return self._desk.store.version
+
+    def account_now(self) -> datetime:
+        """The current instant in the account's zone."""
+        return self._desk.now().astimezone(self._desk.zone)
+
+    def refresh(self, connection: sqlite3.Connection) -> None:
+        """Write the rows of all that changed since the last time."""
+        if not self._is_built:
+            self._build(connection)
+        store = self._desk.store
+        if not store.changed and not self._desk.stock.changed_places:
+            return
+        connection.execute("BEGIN")
+        transactions: list[tuple[str, Record | None]] = []
+        for path, identifier in store.changed:
+            record = store.get(path, identifier)
+            if catalogue().types[path].is_transaction:
+                transactions.append((identifier, record))
+            else:
+                self._write_list(connection, catalogue().types[path], identifier, record)
+        self._write_transactions(connection, transactions)
+        self._write_stock(connection)
+        connection.execute("COMMIT")
+        store.changed.clear()
+
+    def rewind(self, connection: sqlite3.Connection, seconds: float) -> None:
+        """Show transactions as they were `seconds` ago."""
+        since = self._desk.now() - timedelta(seconds=seconds)
+        earlier: dict[str, Record | None] = {}
+        for change in self._desk.store.history:
+            if change.at > since:
+                earlier.setdefault(change.id, change.before)
+        self._write_transactions(connection, list(earlier.items()))
+
+    def _build(self, connection: sqlite3.Connection) -> None:
+        for table in _COLUMNS:
+            columns = ", ".join(f"`{name}` {_sql_type(kind)}" for name, kind in self.columns[table].items())
+            connection.execute(f"CREATE TABLE `{table}` ({columns})")
+        for view, (table, select) in _VIEWS.items():
+            connection.execute(f"CREATE VIEW `{view}` AS {select} `{table}`")
+        connection.executescript(_INDEXES)
+        connection.execute("INSERT INTO `dual` VALUES ('X')")
+        names = [
+            (f"status {kind.code}", letter, f"{kind.label} : {choice_name(kind.name, 'status', letter)}")
+            for kind in catalogue().types.values()
+            if kind.is_transaction
+            for letter in "ABCDEFGHV"
+        ]
+        connection.executemany("INSERT INTO ns_names VALUES (?, ?, ?)", names)
+        self._is_built = True
+
+    def _write_transactions(
+        self, connection: sqlite3.Connection, changed: list[tuple[str, Record | None]]
+    ) -> None:
+        keys = [(identifier,) for identifier, _ in changed]
+        for table, column in _OF_TRANSACTION.items():
+            connection.executemany(f"DELETE FROM `{table}` WHERE `{column}` = ?", keys)
+        tracking = [(int(identifier) * 100, int(identifier) * 100 + 99) for identifier, _ in changed]
+        connection.executemany("DELETE FROM `trackingnumber` WHERE `id` BETWEEN ? AND ?", tracking)
+        rows: dict[str, list[Row]] = {}
+        for _, record in changed:
+            for table, row in self._transaction_rows(record) if record else ():
+                rows.setdefault(table, []).append(row)
+        for table, lines in rows.items():
+            self._insert(connection, table, lines)
+        names = [("transaction", one.id, display_name(one)) for _, one in changed if one]
+        connection.executemany("INSERT OR REPLACE INTO ns_names VALUES (?, ?, ?)", names)
+
+    def _insert(self, connection: sqlite3.Connection, table: str, rows: list[Row]) -> None:
+        names = list(self.columns[table])
+        columns = ", ".join(f"`{name}`" for name in names)
+        places = ", ".join("?" * len(names))
+        connection.executemany(
+            f"INSERT OR REPLACE INTO `{table}` ({columns}) VALUES ({places})",
+            [[_sql(row.get(name)) for name in names] for row in rows],
+        )
+
+    def _transaction_rows(self, record: Record) -> Iterator[tuple[str, Row]]:
+        header = _header(record, self._desk)
+        yield "transaction", header
+        yield from (("transactionline", row) for row in _lines(record, header, self._desk))
+        yield from (("previoustransactionlinelink", row) for row in _links(record, header))
+        for posting in postings(self._desk, record):
+            yield "transactionaccountingline", _accounting_row(record, header, posting)
+        address = record.get("shippingAddress")
+        if address:
+            yield "transactionshippingaddress", {"nkey": int(record.id), **_lower(address)}
+        for index, package in enumerate(record.lines("package")):
+            number = package.get("packageTrackingNumber")
+            yield "itemfulfillmentpackage", {"itemfulfillment": int(record.id), **_lower(package)}
+            if number:
+                identifier = int(record.id) * 100 + index
+                yield "trackingnumber", {"id": identifier, "trackingnumber": number}
+                yield "trackingnumbermap", {"transaction": int(record.id), "trackingnumber": identifier}
+
+    def _write_list(
+        self, connection: sqlite3.Connection, kind: RecordType, identifier: str, record: Record | None
+    ) -> None:
+        target = {"entity": "customer", "item": "item"}.get(kind.group, kind.name)
+        table = target.lower()
+        if record is not None:
+            name = (target, identifier, display_name(record))
+            connection.execute("INSERT OR REPLACE INTO ns_names VALUES (?, ?, ?)", name)
+        if table not in _COLUMNS:
+            return
+        connection.execute(f"DELETE FROM `{table}` WHERE `id` = ?", (identifier,))
+        if record is not None:
+            self._insert(connection, table, [_list_row(record, self._desk.zone)])
+
+    def _write_stock(self, connection: sqlite3.Connection) -> None:
+        stock = self._desk.stock
+        for item, location in stock.changed_places:
+            position = stock.position(item, location)
+            connection.execute(
+                "DELETE FROM `inventoryitemlocations` WHERE `item` = ? AND `location` = ?", (item, location)
+            )
+            row = {
+                "item": item,
+                "location": location,
+                "quantityonhand": position.on_hand,
+                "quantityavailable": position.available,
+                "quantitycommitted": position.committed,
+                "quantitybackordered": position.backordered,
+            }
+            self._insert(connection, "inventoryitemlocations", [row])
+        stock.changed_places.clear()
+
+
+def _sql_type(kind: str) -> str:
+    return _SQL_TYPES.get(kind) or ("INTEGER" if kind.startswith(">") else "TEXT")
+
+
+def _sql(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _flag(value: object) -> str:
+    return "T" if value else "F"
+
+
+def _day(text: str | None) -> str | None:
+    return None if text is None else f"@{text} 00:00:00"
+
+
+def _instant(text: str | None, zone: ZoneInfo) -> str | None:
+    if text is None:
+        return None
+    return datetime.fromisoformat(text).astimezone(zone).strftime("@%Y-%m-%d %H:%M:%S")
+
+
+def _lower(fields: Mapping[str, Any]) -> Row:
+    return {name.lower(): value for name, value in fields.items()}
+
+
+def _header(record: Record, desk: Desk) -> Row:
+    fields = record.fields
+    rate: Decimal = fields.get("exchangeRate", Decimal(1))
+    total: Decimal = fields.get("total", _ZERO)
+    if record.type.name == "journalEntry":
+        total = sum((line.get("debit", _ZERO) for line in record.lines("line")), _ZERO)
+    return {
+        **{name: value for name, value in _lower(fields).items() if not isinstance(value, (list, dict))},
+        "id": int(record.id),
+        "type": record.type.code,
+        "recordtype": record.type.path,
+        "trandate": _day(fields["tranDate"]),
+        "createddate": _instant(fields["createdDate"], desk.zone),
+        "lastmodifieddate": _instant(fields["lastModifiedDate"], desk.zone),
+        "duedate": _day(fields.get("dueDate")),
+        "entity": fields.get("entity"),
+        "foreigntotal": total,
+        "total": round(total * rate, 2),
+        "posting": _flag(posts(record)),
+        "shippingaddress": int(record.id) if fields.get("shippingAddress") else None,
+        "voided": "F",
+    }
+
+
+def posts(record: Record) -> bool:
+    """Whether a transaction counts in the ledger: orders never, journals once approved."""
+    if record.type.name == "itemFulfillment":
+        return record.get("shipStatus") == "C"
+    if record.type.name == "journalEntry":
+        return bool(record.get("approved"))
+    return record.type is not orders.SALES_ORDER
+
+
+def _lines(record: Record, header: Row, desk: Desk) -> Iterator[Row]:
+    base: Row = {
+        "transaction": header["id"],
+        "linelastmodifieddate": header["lastmodifieddate"],
+        "mainline": "F",
+        "taxline": "F",
+        "iscogs": "F",
+        "donotdisplayline": "F",
+        "isclosed": "F",
+        "subsidiary": record.get("subsidiary"),
+        "entity": record.get("entity"),
+        "createdfrom": record.get("createdFrom"),
+    }
+    yield {
+        **base,
+        "id": 0,
+        "linesequencenumber": 0,
+        "mainline": "T",
+        "foreignamount": header["foreigntotal"],
+        "netamount": header["total"],
+        "location": record.get("location"),
+        "department": record.get("department"),
+        "class": record.get("class"),
+        "memo": record.get("memo"),
+        "isclosed": _flag(record.get("status") == "H"),
+        "uniquekey": header["id"] * 1_000,
+        "expenseaccount": record.get("account"),
+    }
+    if record.type.name == "journalEntry":
+        yield from (_journal_line(base, line) for line in record.lines("line"))
+        return
+    rate: Decimal = record.get("exchangeRate", Decimal(1))
+    shown = orders.live_lines(desk, record) if record.type is orders.SALES_ORDER else record.lines()
+    for index, line in enumerate(shown, start=1):
+        yield _goods_line({**base, "linesequencenumber": index}, record, line, rate, desk)
+    yield from _side_lines(base, record, rate)
+
+
+def _goods_line(base: Row, record: Record, line: Mapping[str, Any], rate: Decimal, desk: Desk) -> Row:
+    quantity = line.get("quantity")
+    if quantity is not None:
+        quantity *= orders.units_factor(desk, orders.item_of(desk, line), line)
+    amount = line.get("amount")
+    return {
+        **base,
+        **{name: value for name, value in line.items() if name.startswith("custcol")},
+        "id": line["line"],
+        "uniquekey": line.get("lineUniqueKey"),
+        "item": line["item"],
+        "itemtype": line["itemType"],
+        "quantity": None if quantity is None else -quantity,
+        "quantitybilled": line.get("quantityBilled"),
+        "quantityshiprecv": line.get("quantityFulfilled"),
+        "quantitypicked": line.get("quantityPicked"),
+        "quantitypacked": line.get("quantityPacked"),
+        "quantitycommitted": line.get("quantityCommitted"),
+        "quantitybackordered": line.get("quantityBackOrdered"),
+        "rate": line.get("rate"),
+        "foreignamount": None if amount is None else -amount,
+        "netamount": None if amount is None else round(-amount * rate, 2),
+        "creditforeignamount": amount,
+        "location": line.get("location"),
+        "department": line.get("department"),
+        "class": line.get("class"),
+        "memo": line.get("description"),
+        "isclosed": _flag(line.get("isClosed")),
+        "isfullyshipped": _flag(line.get("quantityFulfilled", _ZERO) >= orders.ordered(line)),
+        "price": line.get("price"),
+        "units": line.get("units"),
+        "kitmemberof": line.get("kitMemberOf"),
+        "isinventoryaffecting": _flag("_stockQuantity" in line and posts(record)),
+    }
+
+
+def _journal_line(base: Row, line: Mapping[str, Any]) -> Row:
+    amount = line.get("debit", _ZERO) - line.get("credit", _ZERO)
+    return {
+        **base,
+        **{name: value for name, value in line.items() if name.startswith("custcol")},
+        "id": line["line"],
+        "linesequencenumber": line["line"],
+        "foreignamount": amount,
+        "debitforeignamount": line.get("debit"),
+        "creditforeignamount": line.get("credit"),
+        "expenseaccount": line["account"],
+        "entity": line.get("entity"),
+        "location": line.get("location"),
+        "department": line.get("department"),
+        "class": line.get("class"),
+        "memo": line.get("memo"),
+    }
+
+
+def _side_lines(base: Row, record: Record, rate: Decimal) -> Iterator[Row]:
+    """Tax, shipping, and the cost lines of goods that left."""
+    tax: Decimal = record.get("taxTotal") or _ZERO
+    if tax:
+        row = {"id": _TAX_LINE, "taxline": "T", "transactionlinetype": "TAX"}
+        yield {**base, **row, "foreignamount": -tax, "netamount": round(-tax * rate, 2)}
+    shipping: Decimal = record.get("shippingCost") or _ZERO
+    if shipping and record.type.name != "itemFulfillment":
+        row = {"id": _SHIPPING_LINE, "transactionlinetype": "SHIPPING", "itemtype": "ShipItem"}
+        yield {**base, **row, "foreignamount": -shipping, "netamount": round(-shipping * rate, 2)}
+    if record.type.name == "itemFulfillment" and posts(record):
+        for line in record.lines():
+            if "_stockQuantity" in line:
+                row = {"id": _COST_LINES + line["line"], "iscogs": "T", "item": line["item"]}
+                quantity = Decimal(line["_stockQuantity"])
+                yield {**base, **row, "quantity": quantity, "location": line["location"]}
+
+
+def _links(record: Record, header: Row) -> Iterator[Row]:
+    origin = record.get("createdFrom")
+    if origin is None:
+        return
+    for line in record.lines():
+        yield {
+            "previousdoc": origin,
+            "previousline": line["orderLine"],
+            "previoustype": orders.SALES_ORDER.code,
+            "nextdoc": header["id"],
+            "nextline": line["line"],
+            "nexttype": record.type.code,
+            "linktype": _LINK_TYPES.get(record.type.name),
+            "foreignamount": line.get("amount"),
+            "lastmodifieddate": header["lastmodifieddate"],
+        }
+
+
+def _accounting_row(record: Record, header: Row, posting: Posting) -> Row:
+    amount = posting.amount
+    return {
+        "transaction": header["id"],
+        "transactionline": posting.line,
+        "account": posting.account,
+        "accountingbook": 1,
+        "amount": amount,
+        "debit": amount if amount > 0 else None,
+        "credit": -amount if amount < 0 else None,
+        "netamount": amount,
+        "exchangerate": record.get("exchangeRate"),
+        "posting": header["posting"],
+    }
+
+
+# Where a column is called differently from the field, by table.
+_RENAMED = {
+    "accountingPeriod": {"periodname": "name"},
+    "account": {"accountsearchdisplayname": "acctName", "accountsearchdisplaynamecopy": "acctName"},
+    "customer": {"altname": "companyName"},
+}
+# What is true or false without being a field.
+_FIXED = {"accountingPeriod": {"arlocked": "F", "aplocked": "F", "isadjust": "F", "isposting": "T"}}
+
+
+def _list_row(record: Record, zone: ZoneInfo) -> Row:
+    row: Row = {"id": int(record.id)}
+    for name, value in record.fields.items():
+        column = name.lower()
+        if isinstance(value, bool):
+            row[column] = _flag(value)
+        elif isinstance(value, tuple):
+            row[column] = ", ".join(str(one) for one in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        elif column in {"lastmodifieddate", "createddate", "datecreated"}:
+            row[column] = _instant(value, zone)
+        elif column in {"startdate", "enddate"}:
+            row[column] = _day(date.fromisoformat(value).isoformat())
+        elif not isinstance(value, (list, dict)):
+            row[column] = value
+    for column, name in _RENAMED.get(record.type.name, {}).items():
+        row[column] = record.get(name)
+    row["fullname"] = record.get("name") or record.get("acctName") or record.get("itemId")
+    if record.type.group == "item":
+        row["itemtype"] = record.type.code
+    if record.type.name == "salesTaxItem":
+        row["rate"] = Decimal(str(record.get("rate")).rstrip("%"))
+    return {**row, **_FIXED.get(record.type.name, {})}
