@@ -401,9 +401,11 @@ def tiktok_app(
 def signature_of(call: Call, body: bytes) -> str:
     """What `sign` has to be for a call with that body (T 2.1)."""
     secret = APP_SECRET.encode()
-    signed = sorted(
+    pairs = [
         (name.encode(), value.encode()) for name, value in call.pairs if name not in {"sign", "access_token"}
-    )
+    ]
+    # By key only: of a repeated parameter the values stay in the order in which they came.
+    signed = sorted(pairs, key=lambda pair: pair[0])
     text = secret + call.path.encode() + b"".join(name + value for name, value in signed)
     if not call.headers.get("content-type", "").startswith("multipart/form-data"):
         text += body
