@@ -118,7 +118,7 @@ class TikTokClient:
         answer = await self._call(ENDPOINTS["authorized_shops"], None, lane=lane)
         return [_shop_access(AuthorizedShop.parse(raw)) for raw in answer.rows("shops")]
 
-    async def search_orders(  # noqa: PLR0913 - by name only, as many as the endpoint has
+    async def search_orders(
         self,
         shop: ShopAccess,
         *,
