@@ -209,15 +209,25 @@ _ROWS = (
     ),
     _kind(
         "staging_failed",
-        "The pipeline failed to understand an order",
+        "An order met an unforeseen error while it was staged",
         "data",
         "error",
-        24,
-        "Report the order's id to whoever maintains the pipeline; the order is staged again when it changes "
-        "or when it is replayed.",
-        "DESIGN 6",
+        8,
+        "Report the order's id to whoever maintains the pipeline; it is staged again when it changes or when "
+        "it is replayed.",
+        "DESIGN 5",
     ),
     # What the engine finds on the way to a system.
+    _kind(
+        "still_failing",
+        "Something fails again and again",
+        "data",
+        "warning",
+        8,
+        "It is tried again by itself. If the system named is up, report its answer to whoever maintains the "
+        "pipeline.",
+        "N 4.2, T 2.3",
+    ),
     _kind(
         "netsuite_refused",
         "NetSuite refused the record",

@@ -12,11 +12,25 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
 from tiktok_ns_pipeline import exact_json
+
+
+def _as_json(value: str | Decimal | bool) -> Any:
+    return {"number": str(value)} if isinstance(value, Decimal) else value
+
+
+def _from_json(value: Any) -> Any:
+    return Decimal(cast("dict[str, str]", value)["number"]) if isinstance(value, dict) else value
+
+
+CustomValue = Annotated[
+    str | Decimal | bool, PlainSerializer(_as_json, when_used="json"), BeforeValidator(_from_json)
+]
+"""A custom field's value. NetSuite refuses text for a number, so in JSON a number says that it is one."""
 
 LineKind = Literal["item", "shipping", "discount", "fee", "tax"]
 
@@ -79,7 +93,7 @@ class SalesOrderLine(_Document):
     tax_amount: Decimal = Decimal(0)
     channel_line_ids: tuple[str, ...] = ()
     """Every TikTok line id that this line stands for."""
-    custom_fields: dict[str, str | Decimal | bool] = {}
+    custom_fields: dict[str, CustomValue] = {}
 
 
 class SalesOrderDocument(_Document):
@@ -115,7 +129,7 @@ class SalesOrderDocument(_Document):
     platform_discount: Decimal = Decimal(0)
     """Receivable from the channel, already inside control_total; not a price cut."""
     fulfilment: Literal["seller", "channel"] = "seller"
-    custom_fields: dict[str, str | Decimal | bool] = {}
+    custom_fields: dict[str, CustomValue] = {}
 
     @model_validator(mode="after")
     def _sums_to_control_total(self) -> SalesOrderDocument:
