@@ -138,6 +138,8 @@ class FaultPlan:
         self.delay_s = delay_s
         self.counts: Counter[tuple[System, FaultKind]] = Counter()
         """How many faults struck, by system and kind."""
+        self.asked: Counter[System] = Counter()
+        """How many API requests were asked about, which is how many there were."""
         self.latest: deque[Fault] = deque(maxlen=1_000)
         """The last faults that struck, newest at the end."""
         self._random = random.Random(f"faults {seed}")
@@ -168,6 +170,7 @@ class FaultPlan:
     def decide(self, system: System, method: str, path: str) -> Fault | None:
         """The fault that this request meets, or None."""
         with self._lock:
+            self.asked[system] += 1
             kind = self._injected(system, f"{method} {path}", method, path)
             if kind is None:
                 kind = self._drawn(system, method, path)
