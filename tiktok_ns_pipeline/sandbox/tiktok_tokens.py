@@ -54,7 +54,8 @@ class TokenDesk:
         self._store = world.store
         self._database = world.store.database
         self._database.executescript(_SCHEMA)
-        self._keep_code(AUTH_CODE)
+        # The standing code waits for its first use, however far the world's clock is moved before.
+        self._keep_code(AUTH_CODE, _REFRESH_LIVES_S)
 
     def fresh_code(self) -> str:
         """A code as a seller's consent would give it."""
@@ -137,10 +138,9 @@ class TokenDesk:
             "SELECT expires_at, scopes FROM tokens WHERE token = ? AND kind = ?", (token, kind)
         ).fetchone()
 
-    def _keep_code(self, code: str) -> None:
-        self._database.execute(
-            "INSERT OR REPLACE INTO auth_codes VALUES (?, ?)", (code, self._now() + _CODE_LIVES_S)
-        )
+    def _keep_code(self, code: str, lives_s: int = _CODE_LIVES_S) -> None:
+        expires_at = self._now() + lives_s
+        self._database.execute("INSERT OR REPLACE INTO auth_codes VALUES (?, ?)", (code, expires_at))
 
     def _check_app(self, query: dict[str, str], grant_type: str) -> None:
         if query.get("app_key") != APP_KEY:
