@@ -83,6 +83,7 @@ def _complete_customer(desk: Desk, body: dict[str, Any], old: Record | None) -> 
     subsidiary = desk.the("subsidiary", body["subsidiary"])
     body.setdefault("currency", subsidiary.get("currency"))
     body.setdefault("entityId", name)
+    body.setdefault("addressBook", [])
     _unique_name(desk, old.type if old else None, body["entityId"], old)
 
 
