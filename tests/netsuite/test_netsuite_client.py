@@ -308,6 +308,7 @@ def test_account_clock_is_read_as_it_stands() -> None:
         ("2026-01-15 15:59:57", "Fri, 16 Jan 2026 00:00:01 GMT", timedelta(hours=-8)),
         ("2026-01-16 05:45:02", "Fri, 16 Jan 2026 00:00:01 GMT", timedelta(hours=5, minutes=45)),
         ("2025-12-31 16:00:00", None, timedelta(hours=-8)),
+        ("2025-12-31 16:00:00", "yesterday", timedelta(hours=-8)),
     ],
 )
 def test_account_offset_compares_with_the_answer_s_date(

@@ -252,8 +252,7 @@ class NetSuiteClient:
         """What the account's clock shows, and the instant at which it showed it."""
         answer = await self._read(_suiteql_call(_CLOCK_QUERY, (), 0, lane))
         row = suiteql_text.rows_of(_document(answer))[0]
-        date = answer.headers.get("date")
-        return row["account_now"], parsedate_to_datetime(date) if date else self._clock.now()
+        return row["account_now"], _date_of(answer) or self._clock.now()
 
     async def _suiteql_page(
         self, query: str, params: Sequence[Parameter], page_number: int, lane: Lane
@@ -419,6 +418,14 @@ def _document(answer: Answer) -> dict[str, Any]:
     """The JSON object of a successful read, which always has one."""
     assert answer.document is not None
     return answer.document
+
+
+def _date_of(answer: Answer) -> datetime | None:
+    """When the answer was given by the server's own clock, where it says so intelligibly."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None
 
 
 def _encoded_body(body: Mapping[str, Any]) -> bytes:

@@ -292,7 +292,7 @@ _FIELD_VALUE = re.compile(
     r"(invalid field value )(.*?)( for the following field: )(\w+)", re.IGNORECASE | re.DOTALL
 )
 _RECORD_ID = re.compile(r"-?\d{1,9}")
-_EMAIL = re.compile(r"[^\s@'\"<>]+@[^\s@'\"<>]+")
+_EMAIL = re.compile(r"[^\s@'\"<>]{1,64}@[^\s@'\"<>]+")
 _BUYER_FIELD = re.compile(r"addr|attention|city|state|zip|phone|mail|name", re.IGNORECASE)
 
 
@@ -305,7 +305,9 @@ def _presentable(detail: str) -> str:
         shown = _RECORD_ID.fullmatch(value) and not _BUYER_FIELD.search(name)
         return f"{said}{value if shown else '(hidden)'}{of}{name}"
 
-    text = _EMAIL.sub("(hidden)", _FIELD_VALUE.sub(without_value, detail)).strip().rstrip(".")
+    # Cut twice: once before the search, once what is shown, so that no half of a value can slip through.
+    text = _FIELD_VALUE.sub(without_value, detail[: 8 * _LONGEST_DETAIL])
+    text = _EMAIL.sub("(hidden)", text).strip().rstrip(".")
     return text if len(text) <= _LONGEST_DETAIL else text[:_LONGEST_DETAIL] + "…"
 
 
