@@ -206,6 +206,7 @@ def test_error_names_request_reason_place_and_operation() -> None:
         "You have entered an Invalid Field Value 78701 for the following field: zip",
         "You have entered an Invalid Field Value 15125550100 for the following field: custbody_x",
         "The address Jane.Doe@example.com is not valid",
+        f"You have entered an Invalid Field Value Jane {'x' * 5000} for the following field: memo",
     ],
 )
 def test_error_hides_what_may_be_a_buyer_s(detail: str) -> None:

@@ -288,8 +288,9 @@ def _problems(document: dict[str, Any] | None) -> list[_Problem]:
 
 
 _LONGEST_DETAIL = 300
+# The value may be so long that the sentence was cut inside it.
 _FIELD_VALUE = re.compile(
-    r"(invalid field value )(.*?)( for the following field: )(\w+)", re.IGNORECASE | re.DOTALL
+    r"(invalid field value )(.*?)(?: for the following field: (\w+)|\Z)", re.IGNORECASE | re.DOTALL
 )
 _RECORD_ID = re.compile(r"-?\d{1,9}")
 _EMAIL = re.compile(r"[^\s@'\"<>]{1,64}@[^\s@'\"<>]+")
@@ -301,9 +302,9 @@ def _presentable(detail: str) -> str:
     value may be a buyer's name. Ids of records stay, they are what has to be corrected."""
 
     def without_value(found: re.Match[str]) -> str:
-        said, value, of, name = found.groups()
-        shown = _RECORD_ID.fullmatch(value) and not _BUYER_FIELD.search(name)
-        return f"{said}{value if shown else '(hidden)'}{of}{name}"
+        said, value, name = found.groups()
+        shown = name and _RECORD_ID.fullmatch(value) and not _BUYER_FIELD.search(name)
+        return f"{said}{value if shown else '(hidden)'} for the following field: {name or 'unknown'}"
 
     # Cut twice: once before the search, once what is shown, so that no half of a value can slip through.
     text = _FIELD_VALUE.sub(without_value, detail[: 8 * _LONGEST_DETAIL])
