@@ -5,22 +5,19 @@ with it, its models parse every answer, and what it read is compared with what o
 """
 
 import asyncio
-import socket
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from tiktok_shop_api import TikTokShop, TikTokShopAuth, TikTokShopError
 from tiktok_shop_api.generated import models as sdk
 
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, SHOPS
-from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
+from tiktok_ns_pipeline.sandbox.faults import FaultKind
+from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
-from tiktok_ns_pipeline.sandbox.transport import cutting_connections
 from tiktok_ns_pipeline.sandbox.world import World
 from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 from tiktok_ns_pipeline.tiktok.client import ExternalOrderReference, ShopAccess, TikTokClient
@@ -101,30 +98,16 @@ class Market:
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Market]:
-    world = World(seed=11, faults=FaultPlan(11, hang_s=0.6))
-    world.draw_orders(400)
-    world.advance(3 * _DAYS)
-    world.draw_orders(60)
-    world.advance(4_000)
-    world.draw_orders(60)
-    world.advance(60)  # a fresh order may be missing from lists for half a minute
-    world.store.database.execute("DELETE FROM events")  # and from now on the world stands still
-    server = TikTokServer(world)
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        cutting_connections(server),
-        log_level="critical",
-        date_header=False,
-        server_header=False,
-        lifespan="off",
-    )
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, args=([listening],))
-    thread.start()
-    yield Market(f"http://127.0.0.1:{listening.getsockname()[1]}", server, world)
-    running.should_exit = True
-    thread.join()
-    world.close()
+    with running_sandbox(SandboxOptions(seed=11, hang_s=0.6)) as running:
+        world = running.sandbox.world
+        world.draw_orders(400)
+        world.advance(3 * _DAYS)
+        world.draw_orders(60)
+        world.advance(4_000)
+        world.draw_orders(60)
+        world.advance(60)  # a fresh order may be missing from lists for half a minute
+        world.store.database.execute("DELETE FROM events")  # and from now on the world stands still
+        yield Market(running.urls.tiktok, running.sandbox.tiktok, world)
 
 
 # Tokens
