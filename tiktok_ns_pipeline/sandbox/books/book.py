@@ -33,6 +33,7 @@ from tiktok_ns_pipeline.sandbox.books.listing import parsed_filter
 from tiktok_ns_pipeline.sandbox.books.pricing import TaxEngineName
 from tiktok_ns_pipeline.sandbox.books.projection import Projection
 from tiktok_ns_pipeline.sandbox.books.reading import BodyReader, NameCheck
+from tiktok_ns_pipeline.sandbox.books.rendering import Renderer
 from tiktok_ns_pipeline.sandbox.books.seed import seed
 from tiktok_ns_pipeline.sandbox.books.stock import Position, Stock
 from tiktok_ns_pipeline.sandbox.books.store import Record, Store
@@ -40,6 +41,7 @@ from tiktok_ns_pipeline.sandbox.netsuite_auth import Logins
 from tiktok_ns_pipeline.sandbox.suiteql import Rows, SuiteQL
 
 ACCOUNT = "1234567_SB1"
+BASE_URL = "https://1234567-sb1.suitetalk.api.netsuite.com"
 TIME_ZONE = "America/Los_Angeles"
 
 _IDENTIFIER = re.compile(r"-?[1-9]\d{0,17}")
@@ -56,6 +58,11 @@ class Saved:
 
     record: Record
     unknown: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Internal id of the record."""
+        return self.record.id
 
 
 class Books:
@@ -78,6 +85,7 @@ class Books:
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
         self.account = ACCOUNT
+        self.base_url = BASE_URL
         self.slots = slots
         self.save_seconds = save_seconds
         self.seed_number = seed_number
@@ -195,16 +203,16 @@ class Books:
         return found
 
     def get(self, type_name: str, identifier: str) -> dict[str, Any]:
-        """A record in plain form, its id and the live figures of its lines included."""
+        """A record as the record service shows it expanded."""
         with self._lock:
-            return self._plain(self.record(type_name, identifier))
+            return self._shown(self.record(type_name, identifier))
 
     def records(self, type_name: str) -> Iterator[dict[str, Any]]:
-        """Every record of a type in plain form, oldest first: what a judge reads."""
+        """Every record of a type as the record service shows it expanded, oldest first."""
         with self._lock:
             found = list(self._store.all(self.kind(type_name).path))
         for record in found:
-            yield self._plain(record)
+            yield self._shown(record)
 
     def listed(self, kind: RecordType, condition: str | None) -> list[Record]:
         """Records of a type that meet a `q` filter, in no order that means anything (N 2.4)."""
@@ -356,9 +364,8 @@ class Books:
             for record in self._store.all(kind.path)
         )
 
-    def _plain(self, record: Record) -> dict[str, Any]:
-        fields = self.live(record).fields
-        return {"id": record.id, **{name: value for name, value in fields.items() if name[0] != "_"}}
+    def _shown(self, record: Record) -> dict[str, Any]:
+        return Renderer(self.base_url, self.find, expand=True).record(self.live(record))
 
     def _hold_stock_again(self) -> None:
         for order in self._store.all("salesorder"):

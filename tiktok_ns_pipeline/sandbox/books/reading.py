@@ -105,6 +105,9 @@ def _items(value: Any, path: str) -> list[Any]:
 
 def _number(field: Field, value: Any, path: str) -> Decimal | int:
     # Numbers as text are taken by some fields only (field catalogue): refused.
+    if isinstance(value, float):
+        # Only callers inside Python have floats; they mean what they would write.
+        value = Decimal(str(value))
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         raise invalid_value(value, field.name, path)
     if field.kind is Kind.integer:
