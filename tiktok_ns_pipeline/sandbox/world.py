@@ -368,9 +368,7 @@ class World:
             document["paid_time"] = at
         if facts.status not in {Status.unpaid, Status.on_hold}:
             facts.released_at = at
-        facts.plan.setdefault("header_follows", []).extend(
-            [(0, "yes")] if draft.habits.header_follows else []
-        )
+        facts.header_follows = draft.habits.header_follows
         late = self.faults.strikes(FaultKind.late_visibility, "tiktok", facts.order_id)
         with self.store.transaction():
             self.store.add(Order(self._number, document, facts), at + (LATE_BY_AT_MOST_S if late else 0))
