@@ -19,7 +19,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON, UTF-8 text kept as it is, Decimal written as an exact number."""
+    """Compact JSON: text kept as it is, Decimal as an exact number, days and instants as ISO text."""
     return _encode(value, sort_keys=False)
 
 
@@ -41,7 +41,14 @@ def _encode(value: Any, *, sort_keys: bool) -> str:
         separators=(",", ":"),
         sort_keys=sort_keys,
         allow_nan=False,
+        default=_iso,
     )
+
+
+def _iso(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _normalised(value: Any) -> Any:

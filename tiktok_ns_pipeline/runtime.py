@@ -71,7 +71,10 @@ async def open_runtime(
         system: Governor(
             system, ledger, clock, holder=settings.holder, budget=budget, renew_s=governor_renew_s
         )
-        for system, budget in (("netsuite", settings.netsuite.slots), ("tiktok", _TIKTOK_BUDGET))
+        for system, budget in (
+            ("netsuite", settings.netsuite.slots or mapping.netsuite.slots),
+            ("tiktok", _TIKTOK_BUDGET),
+        )
     }
     async with (
         httpx.AsyncClient(transport=transport, limits=limits, timeout=None) as http,

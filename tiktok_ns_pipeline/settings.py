@@ -47,8 +47,8 @@ class NetSuiteSettings:
     consumer_secret: str = field(default="", repr=False)
     token_id: str = ""
     token_secret: str = field(default="", repr=False)
-    slots: int = 3
-    """Concurrent requests that we may use of the account's limit (N 4.3)."""
+    slots: int = 0
+    """Concurrent requests that we may use of the account's limit (N 4.3); 0 leaves it to the mapping."""
     timeout_s: float = 60.0
 
 
@@ -171,7 +171,7 @@ def _netsuite(reader: _Reader) -> NetSuiteSettings:
         account=account,
         base_url=reader.optional("TNS_NETSUITE_URL", f"https://{host}.suitetalk.api.netsuite.com"),
         auth="oauth2",
-        slots=max(1, int(reader.number("TNS_NETSUITE_SLOTS", 3))),
+        slots=int(reader.number("TNS_NETSUITE_SLOTS", 0)),
         timeout_s=reader.number("TNS_NETSUITE_TIMEOUT_SECONDS", 60.0),
     )
     if reader.choice("TNS_NETSUITE_AUTH", ("oauth2", "tba")) == "tba":

@@ -80,7 +80,7 @@ def netsuite_items() -> ItemIndex:
     return ItemIndex(rows)
 
 
-def unit(  # noqa: PLR0913
+def unit(
     seller_sku: str = "SKU-001",
     price: str = "10",
     *,
@@ -110,7 +110,7 @@ def unit(  # noqa: PLR0913
     return line | more
 
 
-def order(  # noqa: PLR0913
+def order(
     lines: Iterable[Raw],
     *,
     currency: str = "USD",

@@ -43,7 +43,7 @@ TABLE: tuple[tuple[type[Exception], ErrorClass, str], ...] = (
     (tiktok.TikTokTransient, E.TRANSIENT, "T 2.3: 36009003, 36009007 and the like"),
     (tiktok.TikTokAmbiguous, E.AMBIGUOUS, "a write without an answer"),
     (tiktok.TikTokAuthenticationError, E.AUTHENTICATION, "T 2.3: the seller must consent again"),
-    (tiktok.TikTokPermissionError, E.AUTHENTICATION, "T 2.3: 105005, scope missing on the token"),
+    (tiktok.TikTokPermissionError, E.BUSINESS, "T 2.3: a scope or one shop; the other shops go on"),
     (tiktok.TikTokRefused, E.BUSINESS, "T 2.3: domain codes"),
 )
 """First match decides. What no row names is unknown, and unknown parks."""

@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
-from tiktok_ns_pipeline.engine.governor import BreakerOpen, Governor
+from tiktok_ns_pipeline.engine.governor import Governor
+from tiktok_ns_pipeline.engine.logins import LoginWatch
 from tiktok_ns_pipeline.engine.outcomes import Absent, Applied, Handler, NotYet, Outcome, Park, Unclear
 from tiktok_ns_pipeline.gate import LANES, Lane
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
@@ -29,9 +30,6 @@ from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 
 Probe = Callable[[str], None]
 """Called at named points; a simulation crashes the pipeline there."""
-
-LOGIN_HOLD = timedelta(minutes=31)
-"""A locked NetSuite token is free again after 30 minutes (N 1.4)."""
 
 _LEASE = timedelta(seconds=45)
 _HEARTBEAT_S = 15.0
@@ -73,23 +71,31 @@ class Dispatcher:
         clock: Clock,
         *,
         holder: str,
-        owners: Mapping[str, str],
+        owner_of: Callable[[str], str],
+        logins: LoginWatch,
         probe: Probe = lambda _point: None,
         jitter: random.Random | None = None,
         lanes: Sequence[Lane] = LANES,
         shops: Sequence[str] = (),
+        look_again_s: float = 2.0,
     ) -> None:
-        """`governors` by system (`netsuite`, `tiktok`); `owners` overrides who owns an exception kind."""
+        """`governors` by system (`netsuite`, `tiktok`); `owner_of` tells who owns an exception kind.
+
+        Without a nudge it looks for work of other processes every `look_again_s`.
+        """
         self._ledger = ledger
         self._handlers = {handler.kind: handler for handler in handlers}
         self._governors = governors
         self._clock = clock
         self._holder = holder
-        self._owners = owners
+        self._owner_of = owner_of
+        self._logins = logins
         self._probe = probe
         self._jitter = jitter or random.Random()
         self._lanes = lanes
         self._shops = shops
+        self._look_again_s = look_again_s
+        self._sleep_s = look_again_s
         self._results: list[_Result] = []
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +118,7 @@ class Dispatcher:
             while not stop():
                 claimed = self._turn(claiming=True)
                 self._start(claimed)
-                await self._wait_for_news(busy=bool(claimed))
+                await self._wait_for_news()
             while self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
                 self._turn(claiming=False)
@@ -151,6 +157,7 @@ class Dispatcher:
                     lanes=self._lanes,
                     shops=self._shops,
                 )
+            self._sleep_s = self._until_due(tx)
         for result in results:
             self._under_way[self._handlers[result.intent.fact.kind].system] -= 1
         if results:
@@ -211,7 +218,13 @@ class Dispatcher:
         self._results += [_Result(i, o) for i, o in zip(intents, outcomes, strict=True)]
         self._wake.set()
 
-    async def _wait_for_news(self, *, busy: bool) -> None:
+    def _until_due(self, tx: Transaction) -> float:
+        """How long to sleep when no news comes; what is due and was not claimed waits for a result."""
+        due = tx.intents.next_due(list(self._handlers))
+        seconds = (due - self._clock.now()).total_seconds() if due else self._look_again_s
+        return min(seconds, self._look_again_s) if seconds > 0 else self._look_again_s
+
+    async def _wait_for_news(self) -> None:
         """Sleep until a result or a nudge, or until something may have become due."""
         if self._results:
             # Let other results of the same instant join this group.
@@ -219,7 +232,7 @@ class Dispatcher:
             return
         self._wake.clear()
         try:
-            async with asyncio.timeout(1.0 if not busy else _HEARTBEAT_S):
+            async with asyncio.timeout(min(self._sleep_s, _HEARTBEAT_S) if not self.idle else self._sleep_s):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -228,6 +241,8 @@ class Dispatcher:
         applied = [result for result in results if isinstance(result.outcome, Applied)]
         tx.intents.mark_applied([result.intent for result in applied])
         tx.links.save([r.outcome.link for r in applied if isinstance(r.outcome, Applied) and r.outcome.link])
+        for system in {self._handlers[result.intent.fact.kind].system for result in applied}:
+            self._logins.worked(tx, system)
         for result in applied:
             kind = result.intent.fact.kind
             self.report.applied[kind] = self.report.applied.get(kind, 0) + 1
@@ -274,7 +289,8 @@ class Dispatcher:
                     self.report.throttled += 1
                     retry_at = self._clock.now() + timedelta(seconds=1 + self._jitter.random())
                 else:
-                    retry_at = self._stop_system(tx, intent, error).until
+                    system = self._handlers[intent.fact.kind].system
+                    retry_at = self._logins.refused(tx, system, error).until
                 to = IntentState.AMBIGUOUS if looking else IntentState.WAITING
                 tx.intents.move(intent, to, not_before=retry_at, error=str(error), counts_as_attempt=False)
             case ErrorClass.TRANSIENT:
@@ -324,35 +340,11 @@ class Dispatcher:
                 cause=park.cause[:200],
                 message=park.message,
                 what_to_do=park.what_to_do or kind.what_to_do,
-                owner=self._owners.get(park.kind, kind.owner),
+                owner=self._owner_of(park.kind),
                 severity=kind.severity,
                 due_at=kind.due_at(self._clock.now(), intent.deadline),
             )
         )
-
-    def _stop_system(self, tx: Transaction, intent: Intent, error: Exception) -> BreakerOpen:
-        """A refused login stops the whole system at once, in every process (DESIGN 5)."""
-        if isinstance(error, BreakerOpen):
-            return error
-        system = "tiktok" if type(error).__name__.startswith("TikTok") else "netsuite"
-        kind = kind_named("login_refused")
-        tx.exceptions.open(
-            NewException(
-                kind="login_refused",
-                channel=intent.fact.channel,
-                shop="*",
-                subject=f"system {system}",
-                cause=type(error).__name__,
-                message=f"{system} refuses our login: {error}",
-                what_to_do=kind.what_to_do,
-                owner=self._owners.get("login_refused", kind.owner),
-                severity=kind.severity,
-                due_at=kind.due_at(self._clock.now()),
-            )
-        )
-        breaker = BreakerOpen(system, self._clock.now() + LOGIN_HOLD, str(error))
-        governor = self._governors.get(system)
-        return governor.trip(tx, breaker) if governor else breaker
 
     def _clear(self, tx: Transaction, intent: Intent, reason: str) -> None:
         tx.exceptions.clear(

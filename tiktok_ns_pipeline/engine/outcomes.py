@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tiktok_ns_pipeline.engine.logins import System
 from tiktok_ns_pipeline.ledger.intents import Intent
 from tiktok_ns_pipeline.ledger.links import Link
 
@@ -61,7 +62,7 @@ class Handler(Protocol):
     """Knows how one kind of fact is made true, and how to find out whether it is."""
 
     kind: str
-    system: str
+    system: System
     """Whose slots it uses: `netsuite` or `tiktok`."""
     batch_size: int
     """How many intents of one shop go into one call."""

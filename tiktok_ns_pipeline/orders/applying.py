@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline.clock import Clock
+from tiktok_ns_pipeline.engine.logins import System
 from tiktok_ns_pipeline.engine.outcomes import Absent, Applied, NotYet, Outcome, Park, Unclear
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent
@@ -35,6 +36,8 @@ CUSTOMER = "cust"
 REFERENCE = "ref"
 
 _LOOKS_BEFORE_GIVING_UP = 5
+_PROGRESS = ("quantityPicked", "quantityPacked", "quantityFulfilled", "quantityBilled")
+"""What the warehouse or finance did with a line (N 5.4): from the first unit on, we keep off."""
 
 
 def customer_fact(channel: str, shop: str, key: str) -> FactKey:
@@ -46,7 +49,7 @@ class SalesOrderHandler:
     """Creates and amends Sales Orders."""
 
     kind = SALES_ORDER
-    system = "netsuite"
+    system: System = "netsuite"
     batch_size = 1
 
     def __init__(self, netsuite: NetSuiteClient, ledger: Ledger, clock: Clock, fields: FieldNames) -> None:
@@ -101,8 +104,8 @@ class SalesOrderHandler:
         return Park(
             "external_id_taken",
             "external_id",
-            f"{_name(document)}: external id {document.external_id} belongs to another NetSuite record, which "
-            "is no Sales Order.",
+            f"{_name(document)}: external id {document.external_id} belongs to another NetSuite record, "
+            "which is no Sales Order.",
         )
 
     def _recognise(self, intent: Intent, document: SalesOrderDocument, record: Mapping[str, Any]) -> Outcome:
@@ -153,7 +156,7 @@ class CustomerHandler:
     """Creates the customers that Sales Orders are for."""
 
     kind = CUSTOMER
-    system = "netsuite"
+    system: System = "netsuite"
     batch_size = 1
 
     def __init__(self, netsuite: NetSuiteClient, fields: FieldNames) -> None:
@@ -202,7 +205,7 @@ class ExternalReferenceHandler:
     """Tells TikTok the NetSuite number of an order."""
 
     kind = REFERENCE
-    system = "tiktok"
+    system: System = "tiktok"
     batch_size = 100
     """TikTok takes 100 orders in one call (T 3.1)."""
 
@@ -226,7 +229,10 @@ class ExternalReferenceHandler:
             for intent in intents
         ]
         failures = await self._tiktok.attach_external_orders(shop, references)
-        refused = {str(failure.detail.get("order_id")): failure for failure in failures}
+        if len(intents) > 1 and any(failure.order_id is None for failure in failures):
+            # A failure that names no order may be any of them: ask one by one.
+            return [(await self.apply([intent]))[0] for intent in intents]
+        refused = {failure.order_id or intents[0].fact.business_key: failure for failure in failures}
         outcomes: list[Outcome] = []
         for intent in intents:
             failure = refused.get(intent.fact.business_key)
@@ -285,9 +291,9 @@ def _gone(document: SalesOrderDocument, link: Link) -> Park:
 
 
 def _is_unfulfilled(record: Mapping[str, Any]) -> bool:
-    """Pending approval or pending fulfilment (N 2.12: A, B), nothing shipped or billed on any line."""
+    """Pending approval or pending fulfilment (N 2.12: A, B), nothing picked, shipped or billed."""
     if id_of(record.get("status")) not in {"A", "B"}:
         return False
     lines = lines_of(record, "item")
-    done = (line.get(name) or 0 for line in lines for name in ("quantityFulfilled", "quantityBilled"))
+    done = (line.get(name) or 0 for line in lines for name in _PROGRESS)
     return all(Decimal(str(quantity)) == 0 for quantity in done)

@@ -16,7 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
 from tiktok_ns_pipeline.engine.dispatcher import ENGINE_KINDS, Dispatcher, DispatchReport
+from tiktok_ns_pipeline.engine.governor import BreakerOpen
+from tiktok_ns_pipeline.engine.logins import LoginWatch
 from tiktok_ns_pipeline.gate import LANES, Lane
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
 from tiktok_ns_pipeline.ledger import Transaction
@@ -35,19 +38,30 @@ from tiktok_ns_pipeline.orders.applying import (
 )
 from tiktok_ns_pipeline.orders.items import ItemIndex
 from tiktok_ns_pipeline.orders.items_snapshot import ensure_snapshot, snapshot_rows
-from tiktok_ns_pipeline.orders.observing import Observed, OrderWatch, mapped_shops, watermark_name
+from tiktok_ns_pipeline.orders.observing import (
+    Observed,
+    OrderWatch,
+    known_shops,
+    mapped,
+    mapped_shops,
+    watermark_name,
+)
 from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Skipped, Staged, Waiting
 from tiktok_ns_pipeline.orders.planning import STAGING_KINDS, OrderPlanner, PlanReport
 from tiktok_ns_pipeline.orders.records import FieldNames
 from tiktok_ns_pipeline.orders.staging import stage_order
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.client import ShopAccess
-from tiktok_ns_pipeline.tiktok.errors import TikTokError
+from tiktok_ns_pipeline.tiktok.errors import TikTokError, TikTokPermissionError, WireError
 
 KINDS = (CUSTOMER, SALES_ORDER, REFERENCE)
 """The facts that this flow makes true."""
 
-_BASIS_CURSOR = "orders:staging-basis"
+SYSTEM_ERRORS = (TikTokError, WireError, NetSuiteError, BreakerOpen)
+"""A system could not be read; what was not read is read next time."""
+
+BASIS_CURSOR = "orders:staging-basis"
+"""The cursor that keeps the fingerprints of mapping and items that orders were staged with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +106,14 @@ class OrdersFlow:
         self._run_id = run_id
         self._watches: dict[str, OrderWatch] = {}
         self._items: tuple[str, ItemIndex] | None = None
+        self._reading_items = asyncio.Lock()
+        self._closed_shops: set[str] = set()
+        self._logins = LoginWatch(runtime.ledger, runtime.governors, runtime.clock, runtime.mapping.owner_of)
         self.report = RunReport()
 
     async def run(self, request: RunRequest) -> RunReport:
         """Turn until nothing is due for `idle_s`, or `budget_s` is over."""
-        shops = await mapped_shops(self._runtime, request.shops)
+        shops = await self._shops(request)
         stopping = asyncio.Event()
         dispatcher = self._dispatcher(shops, request)
         self.report.dispatch = dispatcher.report
@@ -139,6 +156,21 @@ class OrdersFlow:
                 return
             await asyncio.sleep(self._runtime.settings.poll_s)
 
+    async def _shops(self, request: RunRequest) -> list[tuple[Shop, ShopAccess]]:
+        """The shops; while TikTok does not tell them, what is planned already still goes to NetSuite."""
+        try:
+            return await mapped_shops(self._runtime, request.shops)
+        except SYSTEM_ERRORS as error:
+            self._note("authorized shops", error)
+            return mapped(self._runtime, known_shops(self._runtime), request.shops)
+
+    def _note(self, where: str, error: Exception) -> None:
+        """Something could not be read now; a refused login stops that system before it is locked."""
+        self.report.trouble.append(f"{where}: {error}")
+        if classify(error) == ErrorClass.AUTHENTICATION:
+            with self._runtime.ledger.begin() as tx:
+                self._logins.refused(tx, "tiktok" if isinstance(error, TikTokError) else "netsuite", error)
+
     def _is_work_due(self) -> bool:
         with self._runtime.ledger.read() as tx:
             return tx.intents.is_work_due(KINDS)
@@ -147,7 +179,8 @@ class OrdersFlow:
 
     async def _observe_all(self, shops: Sequence[tuple[Shop, ShopAccess]], request: RunRequest) -> int:
         """One look at every shop. A shop that cannot be read now does not hold up the others."""
-        counts = await asyncio.gather(*(self._observe(shop, access, request) for shop, access in shops))
+        open_shops = [(shop, access) for shop, access in shops if shop.code not in self._closed_shops]
+        counts = await asyncio.gather(*(self._observe(shop, access, request) for shop, access in open_shops))
         if request.order_ids:
             seen = {order_id for watch in self._watches.values() for order_id in watch.seen}
             self.report.not_found = tuple(sorted(set(request.order_ids) - seen))
@@ -161,8 +194,14 @@ class OrdersFlow:
                 self.report.listed += observed.listed
                 changed += len(observed.orders)
                 await self._stage(shop, access, watch, observed, request.lane)
-        except (TikTokError, NetSuiteError) as error:
+        except TikTokPermissionError as error:
             self.report.trouble.append(f"shop {shop.code}: {error}")
+            self._closed_shops.add(shop.code)
+            self._logins.shut_out(shop.code, error)
+        except SYSTEM_ERRORS as error:
+            self._note(f"shop {shop.code}", error)
+        else:
+            self._logins.let_in(shop.code)
         self.report.observed += changed
         known = self.report.observed_by_shop.get(shop.code, 0)
         self.report.observed_by_shop[shop.code] = known + changed
@@ -189,13 +228,13 @@ class OrdersFlow:
 
     async def _staged(self, shop: Shop, access: ShopAccess, raw: dict[str, Any], items: ItemIndex) -> Outcome:
         outcome = _stage_safely(raw, shop, self._runtime, items)
-        if not _price_detail_could_tell(outcome):
+        if not price_detail_could_tell(outcome):
             return outcome
         try:
             detail = await self._runtime.tiktok.price_detail(access, outcome.order_id)
-        except TikTokError as error:
+        except SYSTEM_ERRORS as error:
             # A detail can fail for one order for good (T 2.3): it stays parked, the others go on.
-            self.report.trouble.append(f"price detail of order {outcome.order_id}: {error}")
+            self._note(f"price detail of order {outcome.order_id}", error)
             return outcome
         return _stage_safely(raw, shop, self._runtime, items, detail)
 
@@ -232,7 +271,7 @@ class OrdersFlow:
             "reason": _reason(outcome),
             "control_total": document.control_total if document else None,
             "currency": document.currency if document else None,
-            "document": exact_json.dumps(document.model_dump(mode="json")) if document else None,
+            "document": exact_json.dumps(document.model_dump()) if document else None,
             "fingerprint": document.fingerprint() if document else None,
             "staged_at": self._runtime.clock.now(),
             "mapping_fingerprint": self._runtime.mapping.fingerprint(),
@@ -240,10 +279,11 @@ class OrdersFlow:
 
     async def _item_index(self) -> ItemIndex:
         """The index of the newest items; rebuilt only when a new snapshot was read."""
-        snapshot_id = await ensure_snapshot(self._runtime, self._run_id)
-        if self._items is None or self._items[0] != snapshot_id:
-            self._items = (snapshot_id, ItemIndex(snapshot_rows(self._runtime)))
-        return self._items[1]
+        async with self._reading_items:
+            snapshot_id = await ensure_snapshot(self._runtime, self._run_id)
+            if self._items is None or self._items[0] != snapshot_id:
+                self._items = (snapshot_id, ItemIndex(snapshot_rows(self._runtime)))
+            return self._items[1]
 
     # Replay
 
@@ -251,12 +291,12 @@ class OrdersFlow:
         """Stage parked orders again: all when the mapping or the items changed, else those asked for."""
         try:
             items = await self._item_index()
-        except NetSuiteError as error:
-            self.report.trouble.append(f"items: {error}")
+        except SYSTEM_ERRORS as error:
+            self._note("items", error)
             return 0
         basis = f"{self._runtime.mapping.fingerprint()}/{items.fingerprint()}"
         with self._runtime.ledger.read() as tx:
-            changed = tx.cursors.get(_BASIS_CURSOR) != basis
+            changed = tx.cursors.get(BASIS_CURSOR) != basis
             asked = tx.exceptions.list(kinds=(*STAGING_KINDS, *ENGINE_KINDS), replay_requested=True)
             parked = tx.exceptions.list(kinds=STAGING_KINDS) if changed else []
         replayed = 0
@@ -270,7 +310,7 @@ class OrdersFlow:
         with self._runtime.ledger.begin() as tx:
             self._take_up_facts(tx, asked)
             if changed:
-                tx.cursors.set(_BASIS_CURSOR, basis)
+                tx.cursors.set(BASIS_CURSOR, basis)
         return replayed
 
     async def _replay_orders(
@@ -320,18 +360,20 @@ class OrdersFlow:
             runtime.governors,
             runtime.clock,
             holder=runtime.settings.holder,
-            owners={kind: runtime.mapping.owner_of(kind) for kind in (*ENGINE_KINDS, "login_refused")},
+            owner_of=runtime.mapping.owner_of,
+            logins=self._logins,
             probe=runtime.probe,
             jitter=runtime.jitter,
             lanes=LANES,
             shops=[shop.code for shop, _access in shops],
+            look_again_s=max(2.0, runtime.settings.poll_s),
         )
 
     async def _acknowledge(self) -> int:
         try:
             done = await acknowledge_sales_orders(self._runtime)
-        except NetSuiteError as error:
-            self.report.trouble.append(f"read-back: {error}")
+        except SYSTEM_ERRORS as error:
+            self._note("read-back", error)
             return 0
         self.report.acknowledged += done
         return done
@@ -368,7 +410,7 @@ def _stage_safely(
         )
 
 
-def _price_detail_could_tell(outcome: Outcome) -> bool:
+def price_detail_could_tell(outcome: Outcome) -> bool:
     """Whether only amounts are in doubt, which TikTok's own calculation can settle (T 3.7)."""
     return isinstance(outcome, Parked) and {problem.kind for problem in outcome.problems} <= {
         "contradictory_amounts",

@@ -54,26 +54,36 @@ async def mapped_shops(runtime: Runtime, only: Sequence[str] = ()) -> list[tuple
     with runtime.ledger.read() as tx:
         stored = tx.cursors.get(SHOPS_CURSOR)
     now = runtime.clock.now()
-    if stored is None or now - datetime.fromisoformat(stored["read_at"]) > _SHOPS_VALID_FOR:
-        accesses = await runtime.tiktok.authorized_shops()
-        with runtime.ledger.begin() as tx:
-            tx.cursors.set(
-                SHOPS_CURSOR,
-                {"read_at": now.isoformat(), "shops": [_access_fields(access) for access in accesses]},
-            )
-            for access in accesses:
-                known = runtime.mapping.shop_of(access.shop_id)
-                if known is None:
-                    tx.exceptions.open(_unmapped(access, runtime))
-                else:
-                    tx.exceptions.clear(
-                        channel="tiktok",
-                        shop="*",
-                        subject=f"shop {access.shop_id}",
-                        reason="the mapping knows the shop now",
-                    )
-    else:
-        accesses = [ShopAccess(**fields) for fields in stored["shops"]]
+    if stored is not None and now - datetime.fromisoformat(stored["read_at"]) <= _SHOPS_VALID_FOR:
+        return mapped(runtime, known_shops(runtime), only)
+    accesses = await runtime.tiktok.authorized_shops()
+    with runtime.ledger.begin() as tx:
+        fields = [_access_fields(access) for access in accesses]
+        tx.cursors.set(SHOPS_CURSOR, {"read_at": now.isoformat(), "shops": fields})
+        for access in accesses:
+            if runtime.mapping.shop_of(access.shop_id) is None:
+                tx.exceptions.open(_unmapped(access, runtime))
+            else:
+                tx.exceptions.clear(
+                    channel="tiktok",
+                    shop="*",
+                    subject=f"shop {access.shop_id}",
+                    reason="the mapping knows the shop now",
+                )
+    return mapped(runtime, accesses, only)
+
+
+def known_shops(runtime: Runtime) -> list[ShopAccess]:
+    """The shops as they were read last, however long ago."""
+    with runtime.ledger.read() as tx:
+        stored = tx.cursors.get(SHOPS_CURSOR)
+    return [ShopAccess(**fields) for fields in stored["shops"]] if stored else []
+
+
+def mapped(
+    runtime: Runtime, accesses: Sequence[ShopAccess], only: Sequence[str] = ()
+) -> list[tuple[Shop, ShopAccess]]:
+    """Shops of the mapping with their access, those named by `only` if any are."""
     found = [(runtime.mapping.shop_of(access.shop_id), access) for access in accesses]
     return [(shop, access) for shop, access in found if shop and (not only or shop.code in only)]
 

@@ -90,7 +90,7 @@ class OrderPlanner:
                 NewIntent(
                     flow="orders",
                     fact=fact,
-                    payload={"document": document.model_dump(mode="json"), "customer_key": key},
+                    payload={"document": document.model_dump(), "customer_key": key},
                     payload_hash=document.fingerprint(),
                     lane=self._lane,
                     depends_on=depends_on,
@@ -106,7 +106,7 @@ class OrderPlanner:
 
     def _customer(self, fact: FactKey, customer: Customer) -> NewIntent:
         external_id = f"tts-{fact.shop}-{CUSTOMER}-{fact.business_key}".lower()
-        payload = {"external_id": external_id, "customer": customer.model_dump(mode="json")}
+        payload = {"external_id": external_id, "customer": customer.model_dump()}
         # The customer is made once; a later change of its name in the mapping is no new fact.
         return NewIntent("orders", fact, payload, external_id, self._lane)
 

@@ -25,7 +25,7 @@ from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
 from tiktok_ns_pipeline.sandbox.judge import Judgement, judge
 from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
-from tiktok_ns_pipeline.sandbox.tiktok_server import tiktok_app
+from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import InProcessTransport
 from tiktok_ns_pipeline.sandbox.world import World
 from tiktok_ns_pipeline.settings import NetSuiteSettings, Settings, TikTokSettings
@@ -64,14 +64,13 @@ class Rig:
             None,
             seed=seed,
             clock=clock,
-            books=self.books,
             orders_per_minute=orders_per_minute,
             faults=self.faults,
             mix=mix,
         )
         self.transport = InProcessTransport(
             {
-                "tiktok.sandbox": tiktok_app(self.world, self.faults),
+                "tiktok.sandbox": TikTokServer(self.world),
                 "1234567-sb1.sandbox": netsuite_app(self.books, self.faults, clock),
             }
         )
