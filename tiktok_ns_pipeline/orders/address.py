@@ -7,9 +7,8 @@ NetSuite's field. The city and the state stand in `district_info`, at levels tha
 
 from __future__ import annotations
 
-import unicodedata
-
 from tiktok_ns_pipeline.orders.document import Address
+from tiktok_ns_pipeline.orders.text import clean_text
 from tiktok_ns_pipeline.tiktok.models import DistrictInfo, RecipientAddress
 
 # Lengths of NetSuite's address fields.
@@ -20,8 +19,6 @@ _CITY_LEVEL = {"US": "L3"}
 
 _WITHOUT_STATE = frozenset({"GB"})
 """Countries whose L1 is a nation, which is no part of an address."""
-
-_JOINERS = "\u200c\u200d"  # they shape letters and emoji
 
 US_STATES = {
     "Alabama": "AL", "Alaska": "AK", "Arizona": "AZ", "Arkansas": "AR", "California": "CA",
@@ -41,18 +38,6 @@ US_STATES = {
 """Short names, which NetSuite expects for the US (N 5.3)."""
 
 _US_BY_NAME = {name.casefold(): short for name, short in US_STATES.items()}
-
-
-def clean_text(text: str | None, length: int) -> str | None:
-    """Text on one line without control and formatting characters, at most `length` long; None if empty."""
-    if text is None:
-        return None
-    kept = (
-        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
-        for character in unicodedata.normalize("NFC", text)
-        if character in _JOINERS or unicodedata.category(character) not in ("Cf", "Cs", "Co", "Cn")
-    )
-    return " ".join("".join(kept).split())[:length].strip() or None
 
 
 def netsuite_address(recipient: RecipientAddress | None) -> Address | None:

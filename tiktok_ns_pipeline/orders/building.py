@@ -15,13 +15,14 @@ from tiktok_ns_pipeline.mapping.shop import (
     MarketplaceFacilitatorTax,
     Shop,
 )
-from tiktok_ns_pipeline.orders.address import clean_text, netsuite_address
+from tiktok_ns_pipeline.orders.address import netsuite_address
 from tiktok_ns_pipeline.orders.document import Customer, SalesOrderDocument, SalesOrderLine
 from tiktok_ns_pipeline.orders.goods import Goods, tax_of
 from tiktok_ns_pipeline.orders.lines import Priced, Tax, discount_line, price_lines, single_line
 from tiktok_ns_pipeline.orders.notes import Notes
 from tiktok_ns_pipeline.orders.outcome import CHANNEL
 from tiktok_ns_pipeline.orders.placing import Place, Placing, place_line
+from tiktok_ns_pipeline.orders.text import clean_text
 from tiktok_ns_pipeline.tiktok.models import Order
 from tiktok_ns_pipeline.tiktok.owed import Owed
 

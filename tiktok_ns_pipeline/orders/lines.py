@@ -162,7 +162,8 @@ def _spread(key: str, group: Group, part: Part, gross: Money, tax: Tax) -> list[
     step = Decimal(1).scaleb(-exponent_of(net.currency))
     low, dearer = divmod(int(net.amount / step), quantity)
     counts = [count for count in (quantity - dearer, dearer) if count]
-    taxes = (gross - net).allocate(counts)
+    amounts = [(low + index) * step * count for index, count in enumerate(counts)]
+    taxes = (gross - net).allocate(counts if net.is_zero else amounts)
     priced: list[Priced] = []
     for index, (count, tax_amount) in enumerate(zip(counts, taxes, strict=True)):
         rate = (low + index) * step

@@ -22,12 +22,14 @@ from tiktok_ns_pipeline.clock import from_epoch
 from tiktok_ns_pipeline.lake.orders import order_name
 from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
 from tiktok_ns_pipeline.orders.document import SalesOrderDocument
+from tiktok_ns_pipeline.orders.text import clean_text
 
 CHANNEL = "tiktok"
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _LONGEST_CAUSE = 200
 _LONGEST_MESSAGE = 1_000
+_LONGEST_STATUS = 40
 _LATEST_EPOCH = 4_102_444_800  # the year 2100; a larger number is no time in seconds
 
 
@@ -45,7 +47,12 @@ class Problem:
     @classmethod
     def of(cls, kind: str, cause: str, message: str) -> Problem:
         """A problem of a known kind, which says what to do. KeyError for an unknown kind."""
-        return cls(kind, cause[:_LONGEST_CAUSE], message[:_LONGEST_MESSAGE], KINDS[kind].what_to_do)
+        return cls(
+            kind,
+            clean_text(cause, _LONGEST_CAUSE) or kind,
+            clean_text(message, _LONGEST_MESSAGE) or kind,
+            KINDS[kind].what_to_do,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,12 @@ def raw_version(raw: object) -> tuple[str, datetime | None]:
     instant = None
     if isinstance(updated, int) and not isinstance(updated, bool) and 0 < updated < _LATEST_EPOCH:
         instant = from_epoch(updated)
-    return (status if isinstance(status, str) else ""), instant
+    return readable_status(status), instant
+
+
+def readable_status(status: object) -> str:
+    """A status that can be stored and shown, whatever TikTok sent in its place."""
+    return (clean_text(status, _LONGEST_STATUS) or "") if isinstance(status, str) else ""
 
 
 def _get(raw: object, key: str) -> object:

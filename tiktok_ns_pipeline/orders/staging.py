@@ -34,6 +34,7 @@ from tiktok_ns_pipeline.orders.outcome import (
     Waiting,
     raw_version,
     readable_order_id,
+    readable_status,
 )
 from tiktok_ns_pipeline.orders.placing import place
 from tiktok_ns_pipeline.tiktok.errors import WireError
@@ -76,7 +77,7 @@ def stage_order(
     version = OrderVersion(
         shop=code,
         order_id=order.id,
-        status=order.status,
+        status=readable_status(order.status),
         update_time=order.update_time,
         dispatch_by=order.rts_sla_time,
     )
