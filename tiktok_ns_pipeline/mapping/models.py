@@ -12,6 +12,7 @@ changes, so orders that were parked can be staged again.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -242,6 +243,10 @@ class Mapping(Section):
 
     def fingerprint(self) -> str:
         """Hash of all decisions: changes exactly when one of them does, not with comments or order."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         return exact_json.fingerprint(self.model_dump())
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
@@ -94,6 +95,10 @@ class ItemIndex:
 
     def fingerprint(self) -> str:
         """Hash of what resolution depends on; parked orders are staged again when it changes."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         items = sorted(self._by_id.values(), key=lambda item: item.item_id)
         return exact_json.fingerprint(
             [[i.item_id, i.name, i.upc_code, i.external_id, i.item_type, i.is_inactive] for i in items]

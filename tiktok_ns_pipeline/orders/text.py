@@ -11,6 +11,8 @@ def clean_text(text: str | None, length: int) -> str | None:
     """Text on one line without control and formatting characters, at most `length` long; None if empty."""
     if text is None:
         return None
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())[:length].strip() or None
     kept = (
         " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
         for character in unicodedata.normalize("NFC", text)
