@@ -16,12 +16,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.books.errors import BookError
-from tiktok_ns_pipeline.sandbox.facts import OrderTruth, ShippingFacts, Status
+from tiktok_ns_pipeline.sandbox.facts import ShippingFacts, Status
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, rates_of
 from tiktok_ns_pipeline.sandbox.tiktok_tokens import TokenDesk
 from tiktok_ns_pipeline.sandbox.world import Line, OrderOptions, World
@@ -144,7 +144,7 @@ class Control:
         self._world.catch_up()
         order_id = request.query_params.get("order_id")
         truths = self._world.truth() if order_id is None else [self._world.truth_of(order_id)]
-        return _json([_plain(truth) for truth in truths])
+        return _json([asdict(truth) for truth in truths])
 
     async def place(self, request: Request) -> Response:
         """Place an order ({"shop": "us", "lines": ["SKU-001"]}) or draw some ({"draw": 10})."""
@@ -288,7 +288,7 @@ class Control:
         ]
 
     def _now_is(self, request: Request) -> Response:
-        return _json(_plain(self._world.truth_of(_order_id(request))))
+        return _json(asdict(self._world.truth_of(_order_id(request))))
 
 
 def control_app(world: World, books: Books, tokens: TokenDesk, shut_down: Callable[[], None]) -> Starlette:
@@ -341,12 +341,8 @@ def _title(handler: _Handler) -> str:
     return (handler.__doc__ or "").strip()
 
 
-def _plain(truth: OrderTruth) -> dict[str, Any]:
-    return asdict(truth)
-
-
 def _json(value: Any, status: int = 200) -> Response:
-    return JSONResponse(json.loads(json.dumps(value, default=_text)), status)
+    return Response(json.dumps(value, default=_text), status, media_type="application/json")
 
 
 def _text(value: Any) -> str:
