@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from tiktok_ns_pipeline.reconciliation.orders import Reconciliation, Row, Verdict
+from tiktok_ns_pipeline.reconciliation.orders import Reconciliation, Row, Verdict, shown
 
 CheckState = Literal["passed", "failed", "not_run"]
 
@@ -135,8 +135,8 @@ def _line(row: Row) -> str:
         row.order_id or row.external_id,
         row.verdict.replace("_", " "),
         sales,
-        str(row.owed) if row.owed is not None else "?",
-        str(row.posted) if row.posted is not None else "",
+        shown(row.owed) if row.owed is not None else "?",
+        shown(row.posted) if row.posted is not None else "",
         f"{row.difference:+f}" if row.difference is not None else "",
         row.note,
     )

@@ -340,10 +340,16 @@ def _amounts(rows: Iterable[Row]) -> str:
             owed[row.owed.currency] += row.owed.quantized().amount
             if row.posted is not None:
                 posted[row.posted.currency] += row.posted.amount
-    parts = [
-        f"; {owed[code]:,f} {code} owed, {posted[code]:,f} {code} posted" for code in sorted({*owed, *posted})
-    ]
-    return "".join(parts)
+    return "".join(
+        f"; {shown(Money(owed[code], code))} owed, {shown(Money(posted[code], code))} posted"
+        for code in sorted({*owed, *posted})
+    )
+
+
+def shown(amount: Money) -> str:
+    """An amount for people: with its currency's decimals, and never fewer than it has."""
+    number = amount.quantized().amount if amount.fits_currency else amount.amount
+    return f"{number:,f} {amount.currency}"
 
 
 def _clock(instant: datetime) -> str:

@@ -190,7 +190,7 @@ async def _one_listing(sources: Sources, day: date) -> tuple[dict[str, ReadOrder
     try:
         async for page in pages:
             began = began or page.read_at
-            announced = page.total_count or 0
+            announced = max(announced, page.total_count or 0)
             for raw in page.orders:
                 order = ReadOrder(raw, page.read_at, page.request_id)
                 if _placed_on(order, sources.shop) in (day, None):
