@@ -216,6 +216,15 @@ def test_what_is_no_order_at_all_is_parked(junk: Any) -> None:
     assert outcome.order_id == stage(junk).order_id
 
 
+def test_an_absurd_order_is_parked_even_if_it_is_consistent() -> None:
+    raw = order([unit(price="400000000000000")] * 2)
+
+    for mapping in (MAPPING, mapping_with()):
+        outcome = stage_order(raw, "us", mapping, ITEMS)
+        assert isinstance(outcome, Parked)
+        assert {problem.kind for problem in outcome.problems} == {"amount_out_of_range"}
+
+
 def test_ids_of_nineteen_digits_stay_exact() -> None:
     raw = json.loads(json.dumps(good() | {"id": NINETEEN}))
     raw["line_items"][0]["id"] = NINETEEN + 1

@@ -425,6 +425,15 @@ def test_another_subsidiary_has_a_bucket_of_its_own() -> None:
     assert document.customer.subsidiary_id == "2"
 
 
+def test_an_existing_customer_cannot_follow_into_another_subsidiary() -> None:
+    rules = 'routing: {orders: [{name: All, set: {subsidiary_id: "2"}}]}'
+    mapping = mapping_with(rules, shop='customer: {policy: bucket, existing_id: "77"}')
+
+    assert kinds(parked(order([unit()]), mapping)) == {"unroutable_order"}
+    home = mapping_with(shop='customer: {policy: bucket, existing_id: "77"}')
+    assert staged(order([unit()]), home).document.customer.existing_id == "77"
+
+
 # Special orders
 
 
@@ -457,6 +466,14 @@ def test_special_orders_can_be_skipped_with_a_reason(kind: str, raw: dict[str, A
 
     assert isinstance(outcome, Skipped)
     assert (outcome.reason, outcome.rule) == ("We say so", f"special_orders.{kind}")
+
+
+def test_a_zero_price_is_not_believed_of_an_order_that_contradicts_itself() -> None:
+    raw = order([unit(price="0")])
+    raw["payment"]["sub_total"] = "5"
+    mapping = mapping_with("special_orders: {zero_price: {action: skip, reason: Nothing to book}}")
+
+    assert kinds(parked(raw, mapping)) == {"contradictory_amounts"}
 
 
 def test_free_gifts_in_an_ordinary_order_can_be_left_out_or_classed() -> None:

@@ -16,7 +16,14 @@ from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline.mapping.models import Mapping
-from tiktok_ns_pipeline.mapping.shop import BuyerCustomer, DatedRate, FixedRate, InclusiveSplitTax, Shop
+from tiktok_ns_pipeline.mapping.shop import (
+    BucketCustomer,
+    BuyerCustomer,
+    DatedRate,
+    FixedRate,
+    InclusiveSplitTax,
+    Shop,
+)
 from tiktok_ns_pipeline.mapping.special_orders import SpecialDecision, SpecialFlags, decide, flags_of
 from tiktok_ns_pipeline.orders.address import country_of
 from tiktok_ns_pipeline.orders.building import Plan, document_of, lines_of, tax_note
@@ -51,6 +58,9 @@ _KIND_OF_CONTRADICTION = {
     "mixed_currency": "mixed_currency",
     "unknown": "unknown_value",
 }
+
+MOST_THAT_AN_ORDER_CAN_BE = Decimal(10) ** 12
+"""In any currency; a larger sum is an error even where the mapping sets no limit."""
 
 _INDEX = re.compile(r"\[\d+\]")
 
@@ -133,7 +143,7 @@ def _staged(
         cofunded_paid_by_seller=shop.cofunded_paid_by_seller,
         price_detail=detail,
     )
-    flags = flags_of(order, reading.owed.total if reading.owed else None)
+    flags = flags_of(order, reading.owed.total if reading.owed and reading.is_sound else None)
     special = decide(flags, mapping.special_orders)
     if special.skips:
         rule = f"special_orders.{special.kind}"
@@ -172,6 +182,7 @@ def _plan(
     groups = _posted_groups(order, owed, mapping, special[0], notes)
     goods = _resolved_goods(groups, mapping, items, notes)
     placing = place(order, shop, mapping, special, owed, groups, notes)
+    _check_customer(placing.place.id_of("subsidiary_id"), shop, notes)
     if order.create_time is None:
         notes.problem("malformed_order", "field:create_time", "it does not state create_time.")
         return None
@@ -235,13 +246,24 @@ def _check_values(order: Order, shop: Shop, notes: Notes) -> None:
         notes.problem("unmapped_buyer", "user_id", "it does not say which TikTok user bought (user_id).")
 
 
+def _check_customer(subsidiary_id: str | None, shop: Shop, notes: Notes) -> None:
+    """A customer belongs to one subsidiary, and so do its transactions (N 6)."""
+    policy = shop.customer
+    if isinstance(policy, BucketCustomer) and policy.existing_id and subsidiary_id != shop.subsidiary_id:
+        message = (
+            f"`routing` sends it to subsidiary {subsidiary_id}, but the shop's customer {policy.existing_id} "
+            f"belongs to subsidiary {shop.subsidiary_id}."
+        )
+        notes.problem("unroutable_order", f"subsidiary:{subsidiary_id}", message)
+
+
 def _check_worth(owed: Owed, shop: Shop, special: SpecialDecision, notes: Notes) -> None:
     """Whether the amount is one that this shop and this kind of order can have."""
     if owed.currency != shop.currency:
         message = f"it is in {owed.currency}, the shop's orders are in {shop.currency}."
         notes.problem("mixed_currency", f"currency:{owed.currency}", message)
-    elif shop.largest_order is not None and owed.total > shop.largest_order:
-        message = f"it is worth {owed.total} {owed.currency}, more than `largest_order` of the shop."
+    elif owed.total > (shop.largest_order or MOST_THAT_AN_ORDER_CAN_BE):
+        message = f"it is worth {owed.total} {owed.currency}, more than the shop's limit."
         notes.problem("amount_out_of_range", "largest_order", message)
     if special.rule.action == "post_at_zero" and owed.total != 0:
         message = (
