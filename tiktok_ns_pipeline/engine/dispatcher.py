@@ -148,7 +148,7 @@ class Dispatcher:
                 tx.intents.extend_leases(self._holder, now + _LEASE)
                 self._heartbeat = now
             claimed: list[Intent] = []
-            for system, room in rooms.items():
+            for system, room in rooms.items() if tx.intents.is_work_due(list(self._handlers)) else ():
                 claimed += tx.intents.claim(
                     holder=self._holder,
                     kinds=[kind for kind, handler in self._handlers.items() if handler.system == system],
@@ -241,8 +241,8 @@ class Dispatcher:
         applied = [result for result in results if isinstance(result.outcome, Applied)]
         tx.intents.mark_applied([result.intent for result in applied])
         tx.links.save([r.outcome.link for r in applied if isinstance(r.outcome, Applied) and r.outcome.link])
-        for system in {self._handlers[result.intent.fact.kind].system for result in applied}:
-            self._logins.worked(tx, system)
+        for handler in {self._handlers[result.intent.fact.kind] for result in applied}:
+            self._logins.worked(tx, handler.system)
         for result in applied:
             kind = result.intent.fact.kind
             self.report.applied[kind] = self.report.applied.get(kind, 0) + 1

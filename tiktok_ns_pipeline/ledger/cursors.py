@@ -15,6 +15,9 @@ from tiktok_ns_pipeline.ledger import schema
 from tiktok_ns_pipeline.ledger.database import dialect_insert
 
 
+_GET = sa.select(schema.cursors.c.value).where(schema.cursors.c.name == sa.bindparam("of_name"))
+
+
 class Cursors:
     """Named JSON values, within one transaction."""
 
@@ -24,8 +27,7 @@ class Cursors:
 
     def get(self, name: str) -> Any:
         """The stored value, or None."""
-        table = schema.cursors
-        text = self._connection.execute(sa.select(table.c.value).where(table.c.name == name)).scalar()
+        text = self._connection.execute(_GET, {"of_name": name}).scalar()
         return None if text is None else exact_json.loads(text)
 
     def set(self, name: str, value: Any) -> None:

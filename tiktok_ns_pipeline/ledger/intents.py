@@ -17,9 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.gate import LANES, Lane
@@ -202,51 +204,17 @@ class Intents:
         What was planned or waiting comes back as `sending`; what comes back as `ambiguous` was
         under way when its holder vanished or could not tell, and must be looked up first.
         """
-        table = schema.intents
-        older = table.alias("older")
-        due = sa.or_(
-            sa.and_(table.c.state.in_([S.PLANNED, S.WAITING]), table.c.not_before <= self._now),
-            sa.and_(
-                table.c.state == S.AMBIGUOUS,
-                table.c.not_before <= self._now,
-                sa.or_(table.c.lease_until.is_(None), table.c.lease_until <= self._now),
-            ),
-            sa.and_(table.c.state == S.SENDING, table.c.lease_until <= self._now),
-        )
-        blocked = sa.exists().where(
-            older.c.channel == table.c.channel,
-            older.c.shop == table.c.shop,
-            older.c.kind == table.c.kind,
-            older.c.business_key == table.c.business_key,
-            older.c.revision < table.c.revision,
-            older.c.state.in_([*UNDER_WAY]),
-        )
-        ready = sa.or_(table.c.depends_on.is_(None), sa.exists().where(_reference() == table.c.depends_on))
-        chosen = (
-            sa.select(table.c.id)
-            .where(due, table.c.kind.in_(kinds), table.c.lane.in_(lanes), ~blocked, ready)
-            .order_by(_lane_rank(table), table.c.not_before, table.c.id)
-            .limit(limit)
-        )
-        if shops:
-            chosen = chosen.where(table.c.shop.in_(shops))
-        if self._connection.dialect.name == "postgresql":
-            chosen = chosen.with_for_update(skip_locked=True, of=table)
-        statement = (
-            sa.update(table)
-            .where(table.c.id.in_(chosen.scalar_subquery()))
-            .values(
-                state=sa.case(
-                    (table.c.state.in_([S.PLANNED, S.WAITING]), S.SENDING.value), else_=S.AMBIGUOUS.value
-                ),
-                holder=holder,
-                lease_until=lease_until,
-                updated_at=self._now,
-            )
-            .returning(table)
-        )
-        rows = self._connection.execute(statement).mappings()
-        claimed = [_intent(row) for row in rows]
+        statement = _claim_statement(self._connection.dialect.name, any_shop=not shops)
+        values = {
+            "at": self._now,
+            "of_kinds": list(kinds),
+            "in_lanes": list(lanes),
+            "most": limit,
+            "by": holder,
+            "until": lease_until,
+        }
+        rows = self._connection.execute(statement, values | ({"of_shops": list(shops)} if shops else {}))
+        claimed = [_intent(row) for row in rows.mappings()]
         rank = {lane: index for index, lane in enumerate(LANES)}
         return sorted(claimed, key=lambda intent: (rank[intent.lane], intent.not_before, intent.id))
 
@@ -333,16 +301,7 @@ class Intents:
 
     def next_due(self, kinds: Sequence[str]) -> datetime | None:
         """The earliest instant at which something of these kinds becomes due; None when all is done."""
-        table = schema.intents
-        statement = sa.select(
-            sa.func.min(
-                sa.case(
-                    (table.c.state == S.SENDING, table.c.lease_until),
-                    else_=table.c.not_before,
-                )
-            )
-        ).where(table.c.kind.in_(kinds), table.c.state.in_([S.PLANNED, S.WAITING, S.AMBIGUOUS, S.SENDING]))
-        value = self._connection.execute(statement).scalar()
+        value = self._connection.execute(_NEXT_DUE, {"of_kinds": list(kinds)}).scalar()
         if value is None or isinstance(value, datetime):
             return value
         return schema.UtcInstant().process_result_value(value, self._connection.dialect)
@@ -434,10 +393,73 @@ class Intents:
         }
 
 
+@lru_cache
+def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
+    """Built once: building it costs more than running it."""
+    table = schema.intents
+    older = table.alias("older")
+    now = sa.bindparam("at", type_=schema.UtcInstant())
+    due = sa.or_(
+        sa.and_(table.c.state.in_([S.PLANNED, S.WAITING]), table.c.not_before <= now),
+        sa.and_(
+            table.c.state == S.AMBIGUOUS,
+            table.c.not_before <= now,
+            sa.or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+        ),
+        sa.and_(table.c.state == S.SENDING, table.c.lease_until <= now),
+    )
+    blocked = sa.exists().where(
+        older.c.channel == table.c.channel,
+        older.c.shop == table.c.shop,
+        older.c.kind == table.c.kind,
+        older.c.business_key == table.c.business_key,
+        older.c.revision < table.c.revision,
+        older.c.state.in_([*UNDER_WAY]),
+    )
+    ready = sa.or_(table.c.depends_on.is_(None), sa.exists().where(_reference() == table.c.depends_on))
+    chosen = (
+        sa.select(table.c.id)
+        .where(due, ~blocked, ready)
+        .where(table.c.kind.in_(sa.bindparam("of_kinds", expanding=True)))
+        .where(table.c.lane.in_(sa.bindparam("in_lanes", expanding=True)))
+        .order_by(_lane_rank(table), table.c.not_before, table.c.id)
+        .limit(sa.bindparam("most", type_=sa.Integer()))
+    )
+    if not any_shop:
+        chosen = chosen.where(table.c.shop.in_(sa.bindparam("of_shops", expanding=True)))
+    if dialect == "postgresql":
+        chosen = chosen.with_for_update(skip_locked=True, of=table)
+    taken = sa.case((table.c.state.in_([S.PLANNED, S.WAITING]), S.SENDING.value), else_=S.AMBIGUOUS.value)
+    return (
+        sa.update(table)
+        .where(table.c.id.in_(chosen.scalar_subquery()))
+        .values(
+            state=taken,
+            holder=sa.bindparam("by"),
+            lease_until=sa.bindparam("until", type_=schema.UtcInstant()),
+            updated_at=now,
+        )
+        .returning(table)
+    )
+
+
 def _reference() -> sa.ColumnElement[str]:
     """`link_reference` in SQL."""
     c = schema.links.c
     return c.channel + "/" + c.shop + "/" + c.kind + "/" + c.business_key
+
+
+_NEXT_DUE = sa.select(
+    sa.func.min(
+        sa.case(
+            (schema.intents.c.state == S.SENDING, schema.intents.c.lease_until),
+            else_=schema.intents.c.not_before,
+        )
+    )
+).where(
+    schema.intents.c.kind.in_(sa.bindparam("of_kinds", expanding=True)),
+    schema.intents.c.state.in_([S.PLANNED, S.WAITING, S.AMBIGUOUS, S.SENDING]),
+)
 
 
 def _lane_rank(table: sa.Table) -> sa.ColumnElement[int]:

@@ -31,6 +31,20 @@ class Link:
     version: int
 
 
+_NOT_READ_BACK = (
+    sa.select(schema.links)
+    .where(
+        schema.links.c.kind == sa.bindparam("of_kind"),
+        sa.or_(
+            schema.links.c.read_back_hash.is_(None),
+            schema.links.c.read_back_hash != schema.links.c.payload_hash,
+        ),
+    )
+    .order_by(schema.links.c.updated_at, schema.links.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer()))
+)
+
+
 class Links:
     """The links, within one transaction."""
 
@@ -77,15 +91,8 @@ class Links:
 
     def not_read_back(self, kind: str, *, limit: int = 1000) -> list[Link]:
         """Links whose record was not read back since it was last written, oldest first."""
-        table = schema.links
-        unread = sa.or_(table.c.read_back_hash.is_(None), table.c.read_back_hash != table.c.payload_hash)
-        statement = (
-            sa.select(table)
-            .where(table.c.kind == kind, unread)
-            .order_by(table.c.updated_at, table.c.id)
-            .limit(limit)
-        )
-        return [_link(row) for row in self._connection.execute(statement).mappings()]
+        rows = self._connection.execute(_NOT_READ_BACK, {"of_kind": kind, "most": limit})
+        return [_link(row) for row in rows.mappings()]
 
     def read_back(self, links: Sequence[Link]) -> None:
         """The records were read in NetSuite as their links say; keeps the document number."""

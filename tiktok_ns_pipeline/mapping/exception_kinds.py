@@ -248,6 +248,16 @@ _ROWS = (
         "N 8",
     ),
     _kind(
+        "total_differs",
+        "The Sales Order's total is not what was sent",
+        "finance",
+        "critical",
+        24,
+        "A script, workflow or tax rule of the account changed an amount. Correct the Sales Order in NetSuite, "
+        "then resolve this; correct the script, or it will happen again.",
+        "N 8",
+    ),
+    _kind(
         "external_id_taken",
         "Another record has the external id",
         "operations",

@@ -94,10 +94,10 @@ def _compare(
                 shop=link.fact.shop,
                 subject=subject,
                 reason="the Sales Order has the right total",
-                kinds=("netsuite_differs",),
+                kinds=("total_differs",),
             )
         return
-    kind = kind_named("netsuite_differs")
+    kind = kind_named("total_differs")
     tx.exceptions.open(
         NewException(
             kind=kind.name,

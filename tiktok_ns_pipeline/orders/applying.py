@@ -147,7 +147,9 @@ class SalesOrderHandler:
                 "it was left as it is.",
             )
         body = amendment_body(document, record, intent.payload_hash, self._fields)
-        await self._netsuite.patch("salesOrder", link.internal_id, body, replace=["item"], lane=intent.lane)
+        # Tax details have no keys: without replacing them, the old ones would count as well (N 2.7).
+        replaced = ["item", "taxDetails"] if "taxDetails" in body else ["item"]
+        await self._netsuite.patch("salesOrder", link.internal_id, body, replace=replaced, lane=intent.lane)
         number = str(record["tranId"]) if record.get("tranId") else link.document_number
         return Applied(_link(intent, "salesOrder", document.external_id, link.internal_id, number), "amended")
 
@@ -214,8 +216,8 @@ class ExternalReferenceHandler:
         self._shops = shops
 
     def subject(self, intent: Intent) -> str:
-        """The order."""
-        return f"order {intent.fact.business_key}"
+        """The reference of the order: its trouble is not the Sales Order's."""
+        return f"reference {intent.fact.business_key}"
 
     async def apply(self, intents: Sequence[Intent]) -> Sequence[Outcome]:
         """Attach the numbers of up to 100 orders of one shop in one call; refusals come singly."""

@@ -60,6 +60,8 @@ KINDS = (CUSTOMER, SALES_ORDER, REFERENCE)
 SYSTEM_ERRORS = (TikTokError, WireError, NetSuiteError, BreakerOpen)
 """A system could not be read; what was not read is read next time."""
 
+_ASK_FOR_ITEMS_AFTER = timedelta(seconds=60)
+
 BASIS_CURSOR = "orders:staging-basis"
 """The cursor that keeps the fingerprints of mapping and items that orders were staged with."""
 
@@ -106,6 +108,7 @@ class OrdersFlow:
         self._run_id = run_id
         self._watches: dict[str, OrderWatch] = {}
         self._items: tuple[str, ItemIndex] | None = None
+        self._items_asked_at = runtime.clock.now()
         self._reading_items = asyncio.Lock()
         self._closed_shops: set[str] = set()
         self._logins = LoginWatch(runtime.ledger, runtime.governors, runtime.clock, runtime.mapping.owner_of)
@@ -221,6 +224,8 @@ class OrdersFlow:
             items = await self._item_index()
             outcomes = [await self._staged(shop, access, raw, items) for raw in observed.orders]
             self._keep(shop, observed.rows, outcomes, lane, watermark=observed.watermark)
+            if observed.watermark is not None:
+                watch.kept(observed.watermark)
         except BaseException:
             # What was seen but not kept must be staged again when it is seen next.
             watch.forget([row["order_id"] for row in observed.rows])
@@ -280,9 +285,12 @@ class OrdersFlow:
     async def _item_index(self) -> ItemIndex:
         """The index of the newest items; rebuilt only when a new snapshot was read."""
         async with self._reading_items:
-            snapshot_id = await ensure_snapshot(self._runtime, self._run_id)
-            if self._items is None or self._items[0] != snapshot_id:
-                self._items = (snapshot_id, ItemIndex(snapshot_rows(self._runtime)))
+            now = self._runtime.clock.now()
+            if self._items is None or now - self._items_asked_at >= _ASK_FOR_ITEMS_AFTER:
+                snapshot_id = await ensure_snapshot(self._runtime, self._run_id)
+                if self._items is None or self._items[0] != snapshot_id:
+                    self._items = (snapshot_id, ItemIndex(snapshot_rows(self._runtime)))
+                self._items_asked_at = now
             return self._items[1]
 
     # Replay
@@ -307,9 +315,9 @@ class OrdersFlow:
                 if exception.shop == shop.code and exception.subject.startswith("order ")
             }
             replayed += await self._replay_orders(shop, access, sorted(ids), items)
-        with self._runtime.ledger.begin() as tx:
-            self._take_up_facts(tx, asked)
-            if changed:
+        if asked or changed:
+            with self._runtime.ledger.begin() as tx:
+                self._take_up_facts(tx, asked)
                 tx.cursors.set(BASIS_CURSOR, basis)
         return replayed
 
@@ -332,8 +340,8 @@ class OrdersFlow:
         facts: list[FactKey] = []
         for exception in asked:
             what, _, key = exception.subject.partition(" ")
-            kinds = {"order": (SALES_ORDER, REFERENCE), "customer": (CUSTOMER,)}.get(what, ())
-            facts += [FactKey(exception.channel, exception.shop, kind, key) for kind in kinds]
+            kind = {"order": SALES_ORDER, "reference": REFERENCE, "customer": CUSTOMER}.get(what)
+            facts += [FactKey(exception.channel, exception.shop, kind, key)] if kind else []
         tx.intents.take_up_again(facts)
         tx.exceptions.replayed([exception.id for exception in asked])
 

@@ -98,14 +98,13 @@ class OrderWatch:
         self._run_id = run_id
         self._zone = ZoneInfo(shop.timezone)
         self._seen: dict[str, tuple[int, datetime | None]] = {}
+        self._watermark: datetime | None = None
 
     async def look(
         self, *, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncIterator[Observed]:
         """What changed since the watermark (or `since`), page by page, landed."""
-        with self._runtime.ledger.read() as tx:
-            stored = tx.cursors.get(watermark_name(self._shop.code))
-        watermark = datetime.fromisoformat(stored) if stored else None
+        watermark = self._watermark or self._stored_watermark()
         overlap = timedelta(seconds=self._runtime.settings.overlap_s)
         first = self._runtime.clock.now() - timedelta(days=self._runtime.settings.first_look_days)
         start = since or (watermark - overlap if watermark else first)
@@ -114,6 +113,15 @@ class OrderWatch:
             # A look into the past, or one that ends early, says nothing about the newest orders.
             yield self._land(page, moves_watermark=since is None and until is None)
         self._forget_before(start)
+
+    def _stored_watermark(self) -> datetime | None:
+        with self._runtime.ledger.read() as tx:
+            stored = tx.cursors.get(watermark_name(self._shop.code))
+        return datetime.fromisoformat(stored) if stored else None
+
+    def kept(self, watermark: datetime) -> None:
+        """What was seen up to there is planned; the next look begins an overlap before it."""
+        self._watermark = max(watermark, self._watermark) if self._watermark else watermark
 
     async def fetch(self, ids: Sequence[str]) -> AsyncIterator[Observed]:
         """Named orders, landed; ids that TikTok does not show are missing from the answer (T 3.1)."""
@@ -138,7 +146,8 @@ class OrderWatch:
         if rows:
             self._runtime.lake.land_many(RAW_TIKTOK_ORDERS, rows, shop=self._shop.code, run_id=self._run_id)
             self._runtime.probe("landed")
-        return Observed(self._shop, orders, rows, newest if moves_watermark else None, len(page.orders))
+        moved = moves_watermark and newest and (self._watermark is None or newest > self._watermark)
+        return Observed(self._shop, orders, rows, newest if moved else None, len(page.orders))
 
     @property
     def seen(self) -> set[str]:

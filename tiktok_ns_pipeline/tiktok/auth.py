@@ -46,6 +46,9 @@ _PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 _SMALLEST_EPOCH = 1_000_000_000
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
+_IN_HAND_FOR = timedelta(seconds=30)
+"""So long a token is used without looking whether another process replaced it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -83,6 +86,7 @@ class TikTokLogin:
         self._ahead = refresh_ahead
         self._timeout_s = timeout_s
         self._no_refresh_before: datetime | None = None
+        self._in_hand: tuple[TokenSet, datetime] | None = None
         keep_queries_out_of_logs()
 
     async def exchange(self, auth_code: str) -> TokenSet:
@@ -91,6 +95,7 @@ class TikTokLogin:
         query = {"auth_code": auth_code, "grant_type": "authorized_code"}
         tokens = await self._tokens_from("token/get", query, effect="write", known=None)
         self._store.save(self._account, tokens)
+        self._in_hand = None
         return tokens
 
     async def access_token(self) -> str:
@@ -99,8 +104,15 @@ class TikTokLogin:
         A failed early refresh is no failure as long as the old token lives. Raises
         TikTokAuthenticationError before the first login and when the seller has to consent again.
         """
-        tokens = self._stored()
         now = self._clock.now()
+        if (
+            self._in_hand
+            and now - self._in_hand[1] < _IN_HAND_FOR
+            and not self._is_due(self._in_hand[0], now)
+        ):
+            return self._in_hand[0].access_token
+        tokens = self._stored()
+        self._in_hand = (tokens, now)
         alive = tokens.access_expires_at > now
         if alive and not self._is_due(tokens, now):
             return tokens.access_token
@@ -118,6 +130,7 @@ class TikTokLogin:
     async def refresh(self, stale_token: str) -> str:
         """A token other than the one that TikTok called expired (105002): the stored one if it is
         newer, else a fresh one."""
+        self._in_hand = None
         return await self._renewed(lambda stored: stored.access_token == stale_token)
 
     def stored_token(self) -> str:
