@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tiktok_ns_pipeline.sandbox.books.catalogue import Field, Kind, RecordType, Schema, catalogue
+from tiktok_ns_pipeline.sandbox.books.catalogue import (
+    SUITE_TAX_ONLY,
+    Field,
+    Kind,
+    RecordType,
+    Schema,
+    catalogue,
+)
 
 Json = dict[str, Any]
 
 _CATALOG = "/services/rest/record/v1/metadata-catalog"
-# Fields that only accounts with SuiteTax have (N 5.12).
-_SUITE_TAX_ONLY = {"taxDetails", "taxDetailsOverride", "taxRegOverride", "taxDetailsReference"}
 _SIMPLE: dict[Kind, Json] = {
     Kind.text: {"type": "string"},
     Kind.number: {"type": "number", "format": "double"},
@@ -76,7 +81,7 @@ def _object(schema: Schema, has_suite_tax: bool) -> Json:
     properties = {
         field.name: _property(field, has_suite_tax)
         for field in schema.fields.values()
-        if has_suite_tax or field.name not in _SUITE_TAX_ONLY
+        if has_suite_tax or field.name not in SUITE_TAX_ONLY
     }
     return {"type": "object", "properties": properties}
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.sandbox.books import billing, fulfilments, journals, masters, orders
-from tiktok_ns_pipeline.sandbox.books.catalogue import RecordType, catalogue
+from tiktok_ns_pipeline.sandbox.books.catalogue import SUITE_TAX_ONLY, RecordType, catalogue
 from tiktok_ns_pipeline.sandbox.books.desk import Desk
 from tiktok_ns_pipeline.sandbox.books.errors import (
     BookError,
@@ -300,7 +300,8 @@ class Books:
     def _read(
         self, kind: RecordType, body: Mapping[str, Any], names: NameCheck, script: Script | None
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        reader = BodyReader(self._desk.exists, names)
+        absent = SUITE_TAX_ONLY if self.tax_engine == "legacy" else frozenset[str]()
+        reader = BodyReader(self._desk.exists, names, absent)
         given = reader.read(kind.schema, body)
         if script is not None:
             script(kind, given)

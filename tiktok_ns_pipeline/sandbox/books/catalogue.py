@@ -111,6 +111,9 @@ _ITEMS = {
 # Lists that are referred to but not served (N 5.11 says periods cannot be read as a REST list).
 _UNSERVED = ("customForm", "taxType", "taxSchedule", "accountingPeriod", "pricingGroup", "nexus")
 
+# Fields that only an account with SuiteTax has (N 5.12).
+SUITE_TAX_ONLY = frozenset({"taxDetails", "taxDetailsOverride", "taxRegOverride", "taxDetailsReference"})
+
 # Most characters of a text field; what is longer is refused, not cut.
 _LONGEST = {
     "memo": 999,

@@ -30,11 +30,18 @@ class BodyReader:
 
     `names` says what an unknown property does: refuse, be dropped with a warning, be dropped
     (N 2.5); warnings collect in `unknown`. `exists` tells whether a record of a type has an id.
+    `absent` names fields of the catalogue that this account does not have.
     """
 
-    def __init__(self, exists: Callable[[str, str], bool], names: NameCheck = "warning") -> None:
+    def __init__(
+        self,
+        exists: Callable[[str, str], bool],
+        names: NameCheck = "warning",
+        absent: frozenset[str] = frozenset(),
+    ) -> None:
         self._exists = exists
         self._names = names
+        self._absent = absent
         self.unknown: list[str] = []
 
     def read(self, schema: Schema, body: object, path: str = "") -> dict[str, Any]:
@@ -44,7 +51,7 @@ class BodyReader:
         plain: dict[str, Any] = {}
         for name, value in cast(Mapping[str, Any], body).items():
             field = schema.fields.get(name.lower())
-            if field is None:
+            if field is None or field.name in self._absent:
                 self._unknown(name, path)
             elif value is None:
                 plain[field.name] = None
