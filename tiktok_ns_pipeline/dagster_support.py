@@ -10,10 +10,10 @@ every code server and every webserver reload, so whatever is heavy is imported w
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import dagster as dg
 
@@ -35,7 +35,11 @@ MAX_RUNTIME_TAG = "dagster/max_runtime"
 POOLS: Mapping[str, int] = {"orders": 2, "order_proof": 1, "maintenance": 1}
 """Steps of a pool that may run at once. `orders`: one live run, and one that a person asked for."""
 
+STOPPED = "the run was asked to end; what was under way is looked up by the next one"
+"""How a run ends that somebody, or the system, terminated."""
+
 _TEXT = 400
+_Result = TypeVar("_Result")
 
 
 class RuntimeResource(dg.ConfigurableResource[None]):
@@ -103,6 +107,40 @@ def permanent_failures() -> Generator[None]:
         yield
     except permanent as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def in_event_loop(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine to its end; a termination of the run cancels it as a whole and ends the step.
+
+    Dagster's own handler raises wherever the program is at that moment, which in an event loop is any
+    task or callback: the interrupt could get lost there. And where it arrives, a retry policy starts the
+    step again: the run that was to end goes on.
+    """
+    import asyncio
+    import signal
+    import threading
+
+    # Signals belong to the main thread; a run of Dagster's has it.
+    heeded = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+
+    async def interruptible() -> _Result:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        before = {each: signal.getsignal(each) for each in heeded}
+        for each in before:
+            loop.add_signal_handler(each, task.cancel)
+        try:
+            return await work
+        finally:
+            for each, handler in before.items():
+                loop.remove_signal_handler(each)
+                signal.signal(each, handler)
+
+    try:
+        return asyncio.run(interruptible())
+    except asyncio.CancelledError:
+        raise dg.Failure(STOPPED, allow_retries=False) from None
 
 
 class _PoolLimits(Protocol):

@@ -8,7 +8,6 @@ The assets have no partitions: orders change across days. What to read may be gi
 Launchpad, by order id or by time of the last change.
 """
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from tiktok_ns_pipeline.dagster_support import (
     OPERATIONS,
     RuntimeResource,
     exceptions_table,
+    in_event_loop,
     table_metadata,
 )
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEMS, RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
@@ -116,7 +116,7 @@ def sales_orders_from_tiktok(
     context: dg.AssetExecutionContext, config: OrdersRun, runtime: RuntimeResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Observe, stage, intend, apply and read back, until nothing is due or the time is up."""
-    turned = asyncio.run(_turn(runtime, config, context.run.run_id))
+    turned = in_event_loop(_turn(runtime, config, context.run.run_id))
     for trouble in turned.report.trouble:
         context.log.warning(trouble)
     yield from _materializations(turned)
@@ -134,7 +134,7 @@ def raw_netsuite_items(
     context: dg.AssetExecutionContext, runtime: RuntimeResource
 ) -> dg.MaterializeResult[Any]:
     """All items of the NetSuite account, read as one snapshot; SKUs are resolved against the newest."""
-    items, read_at = asyncio.run(_snapshot(runtime, context.run.run_id))
+    items, read_at = in_event_loop(_snapshot(runtime, context.run.run_id))
     return dg.MaterializeResult(
         metadata={"dagster/row_count": items, "read_at": dg.MetadataValue.timestamp(read_at)}
     )

@@ -5,7 +5,6 @@ are proved one run each: every day has its own verdict, figures and history, and
 read does not take the others with it.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -13,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tiktok_ns_pipeline.dagster_support import FINANCE, RuntimeResource, markdown_table, table_metadata
+from tiktok_ns_pipeline.dagster_support import (
+    FINANCE,
+    RuntimeResource,
+    in_event_loop,
+    markdown_table,
+    table_metadata,
+)
 from tiktok_ns_pipeline.lake.tables import ORDER_RECONCILIATION
 from tiktok_ns_pipeline.reconciliation.checks import ASSET, CHECK_SPECS, DAYS, check_results
 
@@ -49,7 +54,7 @@ def order_reconciliation(
     day of that date. Materialise a range of days to prove it again.
     """
     day = date.fromisoformat(context.partition_key)
-    proofs = asyncio.run(_prove(runtime, day, context.run.run_id))
+    proofs = in_event_loop(_prove(runtime, day, context.run.run_id))
     for shop, proof in proofs.items():
         (context.log.warning if proof.not_run or proof.wrong else context.log.info)(
             f"{shop}: {proof.statement}"
