@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -23,7 +23,7 @@ from tiktok_ns_pipeline.engine.dispatcher import ENGINE_KINDS
 from tiktok_ns_pipeline.lake.orders import raw_order_row
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
 from tiktok_ns_pipeline.ledger.database import open_engine
-from tiktok_ns_pipeline.mapping import Mapping, Shop, load_mapping
+from tiktok_ns_pipeline.mapping import Mapping, load_mapping
 from tiktok_ns_pipeline.orders.applying import SALES_ORDER
 from tiktok_ns_pipeline.orders.flow import BASIS_CURSOR, KINDS
 from tiktok_ns_pipeline.orders.observing import FUTURE, SHOPS_CURSOR, watermark_name
@@ -46,6 +46,14 @@ class Look:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Shop:
+    code: str
+    access: ShopAccess
+    read_until: datetime | None
+    """None where no order was ever read."""
+
+
 def look_for_work(settings: Settings, clock: Clock | None = None) -> Look:
     """Ask our records, then TikTok. Raises MappingError and LedgerError; never for an unreachable TikTok."""
     clock = clock or SystemClock()
@@ -54,10 +62,10 @@ def look_for_work(settings: Settings, clock: Clock | None = None) -> Look:
     try:
         with ledger.read() as tx:
             known = _known_work(tx, mapping)
-            marks = {} if known else _watermarks(tx, mapping)
+            shops = [] if known else _watermarks(tx, mapping)
         if known:
             return Look(True, known)
-        return asyncio.run(_ask_tiktok(settings, ledger, clock, marks))
+        return asyncio.run(_ask_tiktok(settings, ledger, clock, shops))
     except (OperationalError, ProgrammingError):
         # Without tables there is nothing to read from, and a run makes them.
         return Look(True, "the ledger cannot be read yet")
@@ -81,22 +89,21 @@ def _known_work(tx: Transaction, mapping: Mapping) -> str | None:
     return None
 
 
-def _watermarks(tx: Transaction, mapping: Mapping) -> dict[str, tuple[ShopAccess, datetime | None]]:
+def _watermarks(tx: Transaction, mapping: Mapping) -> list[_Shop]:
     """How far each mapped shop was read."""
     accesses = [ShopAccess(**fields) for fields in tx.cursors.get(SHOPS_CURSOR)["shops"]]
-    shops: Sequence[tuple[Shop | None, ShopAccess]] = [(mapping.shop_of(a.shop_id), a) for a in accesses]
-    stored = {s.code: (access, tx.cursors.get(watermark_name(s.code))) for s, access in shops if s}
-    return {
-        code: (access, datetime.fromisoformat(mark) if mark else None)
-        for code, (access, mark) in stored.items()
-    }
+    found = [(mapping.shop_of(access.shop_id), access) for access in accesses]
+    marks = [(shop.code, access, tx.cursors.get(watermark_name(shop.code))) for shop, access in found if shop]
+    return [
+        _Shop(code, access, datetime.fromisoformat(mark) if mark else None) for code, access, mark in marks
+    ]
 
 
 async def _ask_tiktok(
     settings: Settings,
     ledger: Ledger,
     clock: Clock,
-    marks: dict[str, tuple[ShopAccess, datetime | None]],
+    shops: Sequence[_Shop],
 ) -> Look:
     """Whether any shop has an order that changed after its watermark."""
     async with httpx.AsyncClient(timeout=_LONGEST_S) as http:
@@ -110,31 +117,29 @@ async def _ask_tiktok(
             api_base_url=settings.tiktok.api_url,
             limiter=RateLimiter(retries=RetryPolicy(attempts=1)),
         )
-        answers = await asyncio.gather(
-            *(_newer_in(client, code, access, mark) for code, (access, mark) in marks.items())
-        )
+        first = clock.now() - timedelta(days=settings.first_look_days)
+        answers = await asyncio.gather(*(_newer_in(client, shop, first) for shop in shops))
     changed = [answer.reason for answer in answers if answer.is_due]
     said = changed or [answer.reason for answer in answers]
     return Look(bool(changed), "; ".join(said) or "the mapping knows none of the opened shops")
 
 
-async def _newer_in(client: TikTokClient, code: str, access: ShopAccess, mark: datetime | None) -> Look:
-    if mark is None:
-        return Look(True, f"shop {code} was never read")
+async def _newer_in(client: TikTokClient, shop: _Shop, first: datetime) -> Look:
     try:
         async with asyncio.timeout(_LONGEST_S):
-            newest = await _last_change(client, access, mark)
+            newest = await _last_change(client, shop.access, shop.read_until or first)
     except TimeoutError:
-        return Look(False, f"shop {code}: TikTok did not answer within {_LONGEST_S:g} s")
+        return Look(False, f"shop {shop.code}: TikTok did not answer within {_LONGEST_S:g} s")
     except TikTokError as error:
-        return Look(False, f"shop {code}: {error}")
-    if newest is None or newest <= mark:
-        return Look(False, f"shop {code}: nothing changed since {mark:%Y-%m-%d %H:%M:%S}Z")
-    return Look(True, f"shop {code}: an order changed at {newest:%Y-%m-%d %H:%M:%S}Z")
+        return Look(False, f"shop {shop.code}: {error}")
+    if newest is None or (shop.read_until is not None and newest <= shop.read_until):
+        since = shop.read_until or first
+        return Look(False, f"shop {shop.code}: nothing changed since {since:%Y-%m-%d %H:%M:%S}Z")
+    return Look(True, f"shop {shop.code}: an order changed at {newest:%Y-%m-%d %H:%M:%S}Z")
 
 
-async def _last_change(client: TikTokClient, access: ShopAccess, mark: datetime) -> datetime | None:
-    async for page in client.search_orders(access, update_time_ge=mark, page_size=1, sort_order="DESC"):
+async def _last_change(client: TikTokClient, access: ShopAccess, since: datetime) -> datetime | None:
+    async for page in client.search_orders(access, update_time_ge=since, page_size=1, sort_order="DESC"):
         rows = [
             raw_order_row(order, zone=UTC, read_at=page.read_at, request_id=page.request_id)
             for order in page.orders

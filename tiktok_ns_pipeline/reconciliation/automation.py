@@ -38,8 +38,12 @@ def order_reconciliation_schedule(
         mapping = load_mapping(Settings.from_environment().mapping_path)
     except (SettingsError, MappingError) as error:
         return dg.SkipReason(f"the shops are not known: {error}")
-    days = days_to_prove(mapping, context.scheduled_execution_time.astimezone(UTC))
-    return [dg.RunRequest(partition_key=day.isoformat()) for day in days]
+    hour = context.scheduled_execution_time.astimezone(UTC)
+    # The keys tell the runs of one hour apart, which Dagster demands; the next hour has others.
+    return [
+        dg.RunRequest(run_key=f"{hour:%Y-%m-%dT%H}Z proves {day}", partition_key=day.isoformat())
+        for day in days_to_prove(mapping, hour)
+    ]
 
 
 defs = dg.Definitions(

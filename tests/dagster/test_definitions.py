@@ -1,0 +1,126 @@
+"""What the code location offers; who adds or renames something changes this list knowingly."""
+
+import subprocess
+import sys
+
+import dagster as dg
+
+from tiktok_ns_pipeline.dagster_support import POOLS
+from tiktok_ns_pipeline.definitions import defs
+from tiktok_ns_pipeline.lake.tables import TABLES
+
+HEAVY = ("pandas", "duckdb", "pyarrow", "alembic")
+
+
+def repository():
+    return defs.get_repository_def()
+
+
+def test_definitions_load_and_hold_together():
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_assets_by_group():
+    graph = defs.resolve_asset_graph()
+    groups: dict[str | None, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        groups.setdefault(graph.get(key).group_name, set()).add(key.to_user_string())
+    assert groups == {
+        "orders": {
+            "tiktok_shop/orders",
+            "netsuite/items",
+            "raw_tiktok_orders",
+            "raw_netsuite_items",
+            "staged_sales_orders",
+            "netsuite_sales_orders",
+        },
+        "reconciliation": {"order_reconciliation"},
+    }
+
+
+def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_proof():
+    graph = defs.resolve_asset_graph()
+
+    def upstream(name: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
+
+    assert upstream("raw_tiktok_orders") == {"tiktok_shop/orders"}
+    assert upstream("staged_sales_orders") == {"raw_tiktok_orders", "raw_netsuite_items"}
+    assert upstream("netsuite_sales_orders") == {"staged_sales_orders"}
+    assert upstream("order_reconciliation") == {"tiktok_shop/orders", "netsuite_sales_orders"}
+
+
+def test_jobs_schedules_sensors_and_checks():
+    found = repository()
+    jobs = {job.name for job in found.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == {"orders_job", "items_job", "order_reconciliation_job", "maintenance_job"}
+    assert {(s.name, s.cron_schedule, s.default_status.value) for s in found.schedule_defs} == {
+        ("items_schedule", "20 * * * *", "RUNNING"),
+        ("order_reconciliation_schedule", "0 * * * *", "RUNNING"),
+        ("maintenance_schedule", "40 3 * * *", "RUNNING"),
+    }
+    assert {(s.name, s.minimum_interval_seconds, s.default_status.value) for s in found.sensor_defs} == {
+        ("orders_sensor", 5, "RUNNING")
+    }
+    assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
+        "netsuite_sales_orders:control_totals_hold",
+        "netsuite_sales_orders:orders_posted_in_time",
+        "staged_sales_orders:mapping_complete",
+        "order_reconciliation:no_missing_orders",
+        "order_reconciliation:no_orphan_sales_orders",
+        "order_reconciliation:order_amounts_agree",
+    }
+
+
+def test_every_job_runs_in_one_process_for_a_limited_time():
+    for name in ("orders_job", "items_job", "order_reconciliation_job", "maintenance_job"):
+        job = defs.resolve_job_def(name)
+        assert job.executor_def is dg.in_process_executor
+        assert int(job.tags["dagster/max_runtime"]) <= 7200
+
+
+def test_every_asset_of_ours_says_what_it_is_and_whose():
+    for spec in defs.resolve_all_asset_specs():
+        assert spec.description, spec.key
+        assert spec.kinds, spec.key
+        if len(spec.key.path) == 1:
+            assert spec.owners, spec.key
+
+
+def test_tables_are_described_to_the_last_column():
+    metadata = {spec.key.to_user_string(): spec.metadata for spec in defs.resolve_all_asset_specs()}
+    for table in TABLES:
+        if table.name in metadata:
+            columns = metadata[table.name]["dagster/column_schema"].columns
+            assert [column.name for column in columns] == list(table.column_names)
+            assert all(column.description for column in columns)
+
+
+def test_every_pool_in_use_has_a_limit():
+    used = {
+        pool for job in repository().get_all_jobs() for node in job.nodes for pool in node.definition.pools
+    }
+    assert used == set(POOLS)
+
+
+def test_loading_brings_nothing_heavy():
+    program = f"import tiktok_ns_pipeline.definitions, sys; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_loading_uses_nothing_that_dagster_calls_beta_preview_or_deprecated():
+    program = "import tiktok_ns_pipeline.definitions as d; d.defs.get_repository_def()"
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, check=True
+    )
+    warned = [
+        line for line in done.stderr.splitlines() if "Warning" in line and "pydantic_compat" not in line
+    ]
+    assert warned == []
+
+
+def test_the_flow_itself_does_without_dagster():
+    program = "import tiktok_ns_pipeline.orders.flow, sys; print('dagster' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
