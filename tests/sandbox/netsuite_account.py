@@ -116,12 +116,12 @@ class Caller:
         self.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return self
 
-    def token(self, client_assertion: str, **form: str) -> httpx.Response:
+    def token(self, signed_assertion: str, **form: str) -> httpx.Response:
         """Ask the token endpoint."""
         usual = {
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": client_assertion,
+            "client_assertion": signed_assertion,
         }
         return asyncio.run(self._send("POST", TOKEN_URL, {}, data=usual | form))
 

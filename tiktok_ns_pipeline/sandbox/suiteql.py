@@ -27,7 +27,13 @@ from sqlglot.dialects.oracle import Oracle
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 
-from tiktok_ns_pipeline.sandbox.suiteql_functions import FUNCTIONS, display_date, instant_text
+from tiktok_ns_pipeline.sandbox.suiteql_functions import (
+    FUNCTIONS,
+    ExactSum,
+    display_date,
+    instant_text,
+    number_text,
+)
 
 MOST_ROWS = 100_000
 MOST_IN_LIST = 1_000
@@ -91,6 +97,7 @@ class SuiteQL:
         self._connection.execute("PRAGMA case_sensitive_like = ON")
         for name, count, function in FUNCTIONS:
             self._connection.create_function(name, count, function, deterministic=True)
+        self._connection.create_window_function("SUM", 1, ExactSum)
         self._connection.create_function("SYSDATE", 0, lambda: instant_text(tables.account_now()))
         self._latest: tuple[object, tuple[str, ...], list[tuple[Any, ...]]] | None = None
 
@@ -240,7 +247,7 @@ def _refuse_foreign_forms(tree: exp.Expr, columns: Columns) -> None:
     for table in tree.find_all(exp.Table):
         if table.name.lower() not in columns:
             raise SuiteQLError(f"Search error occurred: Record '{table.name}' was not found.")
-    if tree.find(exp.With, exp.Limit, exp.JoinHint) or any(
+    if tree.find(exp.With, exp.Limit, exp.CurrentDate) or any(
         column.args.get("join_mark") for column in tree.find_all(exp.Column)
     ):
         raise unsupported()
@@ -466,10 +473,7 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return display_date(value) if value.startswith("@") else value
-    if isinstance(value, float):
-        # Sums of amounts carry binary noise beyond the 14th digit.
-        return format(Decimal(format(value, ".14g")).normalize(), "f")
-    return str(value)
+    return number_text(value)
 
 
 _NO_COLUMN = re.compile(r"no such column: (?:.*\.)?(.+)")

@@ -44,11 +44,47 @@ def _to_char(value: Any, pattern: str | None = None) -> str | None:
         return display_date(value) if pattern is None else _formatted(_instant(value), pattern)
     if pattern is not None:
         raise ValueError("number formats are not offered")
-    return value if isinstance(value, str) else _number_text(value)
+    return value if isinstance(value, str) else number_text(value)
 
 
-def _number_text(value: float | int) -> str:
-    return str(value) if isinstance(value, int) else format(Decimal(format(value, ".14g")), "f")
+def number_text(value: float | int) -> str:
+    """A number as Oracle prints it; amounts carry binary noise beyond the 14th digit here."""
+    return str(value) if isinstance(value, int) else format(_exact(value).normalize(), "f")
+
+
+def _exact(value: float | int | str) -> Decimal:
+    return Decimal(format(round(float(value), 9), ".14g"))
+
+
+class ExactSum:
+    """SUM over amounts without binary noise: what balances, balances."""
+
+    def __init__(self) -> None:
+        self._total = Decimal(0)
+        self._count = 0
+
+    def step(self, value: Any) -> None:
+        """Take a row in."""
+        if value is not None:
+            self._total += _exact(value)
+            self._count += 1
+
+    def inverse(self, value: Any) -> None:
+        """Take a row out (windows)."""
+        if value is not None:
+            self._total -= _exact(value)
+            self._count -= 1
+
+    def value(self) -> int | float | None:
+        """The sum; null over no values, as in SQL."""
+        if not self._count:
+            return None
+        whole = self._total == self._total.to_integral_value()
+        return int(self._total) if whole else float(self._total)
+
+    def finalize(self) -> int | float | None:
+        """The sum at the end."""
+        return self.value()
 
 
 _PARTS: dict[str, Callable[[datetime], str]] = {
