@@ -138,6 +138,10 @@ class Caller:
         content = None if body is None else json.dumps(body, default=float)
         return await self._send(method, f"https://{HOST}{path}", dict(headers or {}), content=content)
 
+    def raw(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """One request with a body as it is."""
+        return asyncio.run(self._send(method, f"https://{HOST}{path}", headers, content=content))
+
     def get(self, path: str) -> httpx.Response:
         """Read below the record service."""
         return self.call("GET", RECORDS + path)
@@ -152,8 +156,9 @@ class Caller:
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], **content: Any
     ) -> httpx.Response:
-        async with httpx.AsyncClient(transport=InProcessTransport({HOST: self.server})) as client:
-            return await client.request(method, url, headers={**self.headers, **headers}, **content)
+        # Never closed: a server goes on working when its caller has given up.
+        client = httpx.AsyncClient(transport=InProcessTransport({HOST: self.server}), timeout=None)
+        return await client.request(method, url, headers={**self.headers, **headers}, **content)
 
 
 def error_of(answer: httpx.Response) -> Json:

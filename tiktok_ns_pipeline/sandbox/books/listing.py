@@ -139,14 +139,14 @@ class _Parser:
     def _condition(self) -> Test:
         name = self._next().text
         field = self._schema.fields.get(name.lower())
-        if field is None or (field.kind not in _OPERATORS):
+        if field is None or _kind(field) not in _OPERATORS:
             raise _refused(f"field '{name}' cannot be filtered by")
         operator = self._next().text.upper()
         negated = operator.endswith("_NOT")
         operator = operator.removesuffix("_NOT")
         if operator == "EMPTY":
             return lambda record: (_value(record, field, self._zone) is None) != negated
-        compare = _OPERATORS[field.kind].get(operator)
+        compare = _OPERATORS[_kind(field)].get(operator)
         if compare is None:
             raise _refused(f"operator '{operator}' does not fit field '{name}'")
         given = [_typed(field, token) for token in self._values()]
@@ -189,8 +189,16 @@ def _tokens(text: str) -> list[_Token]:
     return tokens
 
 
+_NUMBERS = {Kind.number, Kind.integer, Kind.reference}
+
+
+def _kind(field: Field) -> Kind:
+    """Ids are written as text and compared as numbers."""
+    return Kind.integer if field.name == "id" else field.kind
+
+
 def _typed(field: Field, token: _Token) -> Any:
-    if field.kind in {Kind.number, Kind.integer, Kind.reference} or field.name == "id":
+    if _kind(field) in _NUMBERS:
         try:
             return Decimal(token.text)
         except InvalidOperation:
@@ -210,7 +218,7 @@ def _value(record: Record, field: Field, zone: ZoneInfo) -> Any:
     value = record.id if field.name == "id" else record.get(field.name)
     if value is None:
         return False if field.kind is Kind.flag else None
-    if field.kind in {Kind.number, Kind.integer, Kind.reference} or field.name == "id":
+    if _kind(field) in _NUMBERS:
         return Decimal(value)
     if field.kind is Kind.day:
         return date.fromisoformat(value)
