@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
+import stamina
 
 from tiktok_ns_pipeline.clock import Clock, SystemClock
 from tiktok_ns_pipeline.engine.dispatcher import Probe
@@ -31,6 +32,10 @@ from tiktok_ns_pipeline.tiktok.client import TikTokClient
 
 _TIKTOK_BUDGET = 8
 """Concurrent calls to TikTok; its own limit is a rate, which the client keeps (T 2.4)."""
+
+
+# Repeated reads are told to the standard log; the library's default would print them.
+stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,9 @@ class ExceptionEvent:
     note: str
 
 
+_ANY_REPLAY = sa.select(sa.exists().where(schema.exceptions.c.replay_requested_at.is_not(None)))
+
+
 class Exceptions:
     """The exceptions, within one transaction."""
 
@@ -173,6 +176,12 @@ class Exceptions:
                 self._event(identity, "replay asked", actor, "")
                 asked += 1
         return asked
+
+    def asked_for_replay(self, kinds: Sequence[str]) -> list[OpenException]:
+        """Unresolved exceptions of these kinds that somebody asked to try again."""
+        if not self._connection.execute(_ANY_REPLAY).scalar():
+            return []
+        return self.list(kinds=kinds, replay_requested=True)
 
     def replayed(self, identities: Sequence[int]) -> None:
         """What was asked for was done; whether it helped shows by itself."""

@@ -149,30 +149,33 @@ class Intents:
                     found[intent.fact] = intent
         return found
 
-    def plan(self, desired: Sequence[NewIntent], *, replay: bool = False) -> list[Planned]:
+    def plan(
+        self,
+        desired: Sequence[NewIntent],
+        *,
+        replay: bool = False,
+        known: Mapping[FactKey, Intent] | None = None,
+    ) -> list[Planned]:
         """Store what is not stored yet: the difference between desired and known facts.
 
         An equal newest revision is left alone (a parked one is taken up again when `replay`); a
-        different one becomes a new revision, superseding the older where it was not sent.
+        different one becomes a new revision, superseding the older where it was not sent. `known`
+        spares asking for the newest revisions when this transaction has them already.
         """
-        newest = self.newest(intent.fact for intent in desired)
+        newest = self.newest(intent.fact for intent in desired) if known is None else known
         planned: list[Planned] = []
         rows: list[dict[str, Any]] = []
         for intent in desired:
-            known = newest.get(intent.fact)
-            if (
-                known is not None
-                and known.payload_hash == intent.payload_hash
-                and known.state != S.SUPERSEDED
-            ):
-                taken_up = replay and known.state == S.PARKED and self._take_up_again([known.id]) == 1
-                planned.append(Planned(intent.fact, known.revision, "replayed" if taken_up else "unchanged"))
+            last = newest.get(intent.fact)
+            if last is not None and last.payload_hash == intent.payload_hash and last.state != S.SUPERSEDED:
+                taken_up = replay and last.state == S.PARKED and self._take_up_again([last.id]) == 1
+                planned.append(Planned(intent.fact, last.revision, "replayed" if taken_up else "unchanged"))
                 continue
-            if known is not None:
+            if last is not None:
                 self._supersede_unsent(intent.fact)
-            revision = known.revision + 1 if known else 1
+            revision = last.revision + 1 if last else 1
             rows.append(self._row(intent, revision))
-            planned.append(Planned(intent.fact, revision, "revised" if known else "new"))
+            planned.append(Planned(intent.fact, revision, "revised" if last else "new"))
         if rows:
             # Two planners may plan the same revision at once: the first one stands.
             self._connection.execute(

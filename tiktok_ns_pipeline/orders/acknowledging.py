@@ -8,7 +8,7 @@ show yet is read again next time (N 3.5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -58,9 +58,10 @@ async def acknowledge_sales_orders(runtime: Runtime) -> int:
                 if link.document_number and intent
             ]
         )
+        troubled = _troubled(tx, shown)
         for link, intent in sent:
             if intent is not None:
-                _compare(runtime, tx, link, intent, records[link.internal_id])
+                _compare(runtime, tx, link, intent, records[link.internal_id], troubled)
     return len(shown)
 
 
@@ -80,15 +81,32 @@ def _reference(link: Link, intent: Intent) -> NewIntent:
     return NewIntent("orders", fact, payload, exact_json.fingerprint(payload), "documents")
 
 
+def _troubled(tx: Transaction, links: Sequence[Link]) -> set[str]:
+    """Subjects among these that have unresolved exceptions."""
+    by_shop: dict[tuple[str, str], list[str]] = {}
+    for link in links:
+        by_shop.setdefault((link.fact.channel, link.fact.shop), []).append(f"order {link.fact.business_key}")
+    return {
+        subject
+        for (channel, shop), subjects in by_shop.items()
+        for subject in tx.exceptions.unresolved_among(channel, shop, subjects)
+    }
+
+
 def _compare(
-    runtime: Runtime, tx: Transaction, link: Link, intent: Intent, record: Mapping[str, str]
+    runtime: Runtime,
+    tx: Transaction,
+    link: Link,
+    intent: Intent,
+    record: Mapping[str, str],
+    troubled: set[str],
 ) -> None:
     owed = Decimal(str(intent.payload["document"]["control_total"]))
     currency = intent.payload["document"]["currency"]
     stored = record.get("foreigntotal")
     subject = f"order {link.fact.business_key}"
     if stored is not None and abs(Decimal(stored)) == abs(owed):
-        if intent.state == IntentState.APPLIED:
+        if intent.state == IntentState.APPLIED and subject in troubled:
             tx.exceptions.clear(
                 channel=link.fact.channel,
                 shop=link.fact.shop,

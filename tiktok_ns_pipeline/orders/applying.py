@@ -57,6 +57,7 @@ class SalesOrderHandler:
         self._ledger = ledger
         self._clock = clock
         self._fields = fields
+        self._customers: dict[FactKey, str] = {}
 
     def subject(self, intent: Intent) -> str:
         """The order."""
@@ -77,12 +78,12 @@ class SalesOrderHandler:
     async def _apply(self, intent: Intent) -> Outcome:
         document = _document(intent)
         customer_key = intent.payload["customer_key"]
-        with self._ledger.read() as tx:
-            link = tx.links.find(intent.fact)
-            customer = tx.links.find(customer_fact(intent.fact.channel, intent.fact.shop, customer_key))
+        # A first revision has no link yet: one is written together with its end.
+        link = self._link_of(intent.fact) if intent.revision > 1 else None
         if link is not None:
             return await self._amend(intent, document, link)
-        customer_id = document.customer.existing_id or (customer.internal_id if customer else None)
+        customer = customer_fact(intent.fact.channel, intent.fact.shop, customer_key)
+        customer_id = document.customer.existing_id or self._customer_id(customer)
         if customer_id is None:
             return NotYet(
                 f"customer {customer_key} is not there yet", self._clock.now() + timedelta(seconds=2)
@@ -93,6 +94,19 @@ class SalesOrderHandler:
         except NetSuiteDuplicate:
             return await self._resolve_duplicate(intent, document)
         return Applied(_link(intent, "salesOrder", document.external_id, internal_id))
+
+    def _link_of(self, fact: FactKey) -> Link | None:
+        with self._ledger.read() as tx:
+            return tx.links.find(fact)
+
+    def _customer_id(self, customer: FactKey) -> str | None:
+        """Internal id of a customer; it never changes, so it is asked for once."""
+        if customer not in self._customers:
+            link = self._link_of(customer)
+            if link is None:
+                return None
+            self._customers[customer] = link.internal_id
+        return self._customers[customer]
 
     async def _resolve_duplicate(self, intent: Intent, document: SalesOrderDocument) -> Outcome:
         """The external id is taken: by an attempt of ours, or by somebody else's record (N 2.6)."""

@@ -196,7 +196,8 @@ class OrdersFlow:
             async for observed in self._listing(watch, request):
                 self.report.listed += observed.listed
                 changed += len(observed.orders)
-                await self._stage(shop, access, watch, observed, request.lane)
+                if observed.orders or observed.watermark:
+                    await self._stage(shop, access, watch, observed, request.lane)
         except TikTokPermissionError as error:
             self.report.trouble.append(f"shop {shop.code}: {error}")
             self._closed_shops.add(shop.code)
@@ -305,7 +306,7 @@ class OrdersFlow:
         basis = f"{self._runtime.mapping.fingerprint()}/{items.fingerprint()}"
         with self._runtime.ledger.read() as tx:
             changed = tx.cursors.get(BASIS_CURSOR) != basis
-            asked = tx.exceptions.list(kinds=(*STAGING_KINDS, *ENGINE_KINDS), replay_requested=True)
+            asked = tx.exceptions.asked_for_replay((*STAGING_KINDS, *ENGINE_KINDS))
             parked = tx.exceptions.list(kinds=STAGING_KINDS) if changed else []
         replayed = 0
         for shop, access in shops:

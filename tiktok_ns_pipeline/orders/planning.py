@@ -76,12 +76,13 @@ class OrderPlanner:
     ) -> None:
         intents: list[NewIntent] = []
         customers: dict[FactKey, NewIntent] = {}
+        buckets = _Buckets(tx)
         for outcome in staged:
             document = outcome.document
             fact = order_fact(outcome)
             depends_on = None
             earlier = known.get(fact)
-            key = earlier.payload["customer_key"] if earlier else self._customer_key(tx, outcome)
+            key = earlier.payload["customer_key"] if earlier else buckets.key_for(outcome)
             if document.customer.existing_id is None:
                 customer = customer_fact(document.channel, document.shop, key)
                 depends_on = link_reference(customer)
@@ -99,7 +100,8 @@ class OrderPlanner:
                 )
             )
         tx.intents.plan(list(customers.values()))
-        for planned in tx.intents.plan(intents, replay=replay):
+        buckets.store()
+        for planned in tx.intents.plan(intents, replay=replay, known=known):
             self._report.planned += planned.verdict == "new"
             self._report.revised += planned.verdict == "revised"
             self._report.replayed += planned.verdict == "replayed"
@@ -109,18 +111,6 @@ class OrderPlanner:
         payload = {"external_id": external_id, "customer": customer.model_dump()}
         # The customer is made once; a later change of its name in the mapping is no new fact.
         return NewIntent("orders", fact, payload, external_id, self._lane)
-
-    def _customer_key(self, tx: Transaction, outcome: Staged) -> str:
-        """Which customer a new order is for; a bucket is rolled over before it is too full (N 6)."""
-        customer = outcome.document.customer
-        if customer.kind == "buyer":
-            return customer.key
-        cursor = f"customer-bucket:{outcome.channel}:{outcome.shop}:{customer.key}"
-        bucket = tx.cursors.get(cursor) or {"number": 1, "orders": 0}
-        if bucket["orders"] >= customer.limit:
-            bucket = {"number": bucket["number"] + 1, "orders": 0}
-        tx.cursors.set(cursor, {**bucket, "orders": bucket["orders"] + 1})
-        return f"{customer.key}-{bucket['number']}"
 
     def _keep_exceptions(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
         """Open what is wrong now, and clear what staging no longer finds wrong."""
@@ -167,6 +157,31 @@ class OrderPlanner:
             name = type(outcome).__name__
             self._report.waiting += name == "Waiting"
             self._report.skipped += name == "Skipped"
+
+
+class _Buckets:
+    """Which customer a new order is for; a bucket is rolled over before it is too full (N 6)."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._cursors = tx.cursors
+        self._filled: dict[str, tuple[int, int]] = {}
+
+    def key_for(self, outcome: Staged) -> str:
+        """The customer's key: the buyer, or the bucket of shop and currency that has room."""
+        customer = outcome.document.customer
+        if customer.kind == "buyer":
+            return customer.key
+        name = f"customer-bucket:{outcome.channel}:{outcome.shop}:{customer.key}"
+        number, orders = self._filled.get(name) or self._cursors.get(name) or (1, 0)
+        if orders >= customer.limit:
+            number, orders = number + 1, 0
+        self._filled[name] = (number, orders + 1)
+        return f"{customer.key}-{number}"
+
+    def store(self) -> None:
+        """Keep how full the buckets are."""
+        for name, filled in self._filled.items():
+            self._cursors.set(name, filled)
 
 
 def _is_unposted(intent: Intent | None) -> bool:

@@ -12,6 +12,7 @@ left to do. Then the judge compares the world's truth with NetSuite's books.
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 import time
 from collections import Counter
@@ -91,6 +92,8 @@ def simulate(
     `faults` is `all` (every kind at `rate`), `none`, or a plan such as `netsuite.http_429=0.1`.
     """
     started = time.perf_counter()
+    # Thousands of repeated reads are the point here, not news.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     wanted = orders if orders is not None else int(400 * days)
     with tempfile.TemporaryDirectory(prefix="tns-simulation-") as folder:
         simulation = _Simulation(Path(folder), seed, days, wanted, _rates(faults, rate), poll_s, mix)
