@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.netsuite_account import account, order, select
-from tiktok_ns_pipeline.sandbox.suiteql import SuiteQLError
+from tiktok_ns_pipeline.sandbox.suiteql_translation import SuiteQLError
 
 
 def one(query: str, *params: Any) -> dict[str, str]:

@@ -16,11 +16,9 @@ import json
 import random
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
-from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.sandbox import netsuite_metadata
 from tiktok_ns_pipeline.sandbox.books.book import Books, Saved
@@ -43,15 +41,25 @@ from tiktok_ns_pipeline.sandbox.faults import (
     is_write,
 )
 from tiktok_ns_pipeline.sandbox.netsuite_auth import LoginRefused, TokenRefused
-from tiktok_ns_pipeline.sandbox.suiteql import MOST_ROWS, SuiteQLError
+from tiktok_ns_pipeline.sandbox.netsuite_http import (
+    RECORD_PATH,
+    Answer,
+    Request,
+    error_answer,
+    json_answer,
+    json_bytes,
+    page_of,
+    read_request,
+    wrapped,
+)
+from tiktok_ns_pipeline.sandbox.suiteql import MOST_ROWS
+from tiktok_ns_pipeline.sandbox.suiteql_translation import SuiteQLError
 from tiktok_ns_pipeline.sandbox.transport import AsgiApp, Receive, Scope, Send
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105 - a path
 SUITEQL_PATH = "/services/rest/query/v1/suiteql"
-RECORD_PATH = "/services/rest/record/v1"
 LIMITS_PATH = "/services/rest/system/v1/governanceLimits"
 
-MOST_PER_PAGE = 1_000
 _MOST_PAGES = 1_000
 # A read takes this share of a save's time (N 4.4).
 _READ_SHARE = 0.15
@@ -60,16 +68,6 @@ _COMPRESSED_FROM = 4_096
 # Share of refusals over the concurrency limit that come as 400 instead of 429 (N 4.2).
 _SHARE_AS_400 = 0.2
 
-_TITLES = {
-    400: ("Bad Request", "15.5.1"),
-    401: ("Unauthorized", "15.5.2"),
-    403: ("Forbidden", "15.5.4"),
-    404: ("Not Found", "15.5.5"),
-    405: ("Method Not Allowed", "15.5.6"),
-    415: ("Unsupported Media Type", "15.5.16"),
-    500: ("Internal Server Error", "15.6.1"),
-    503: ("Service Unavailable", "15.6.4"),
-}
 _LOGIN_DETAIL = (
     "Invalid login attempt. For more details, see the Login Audit Trail in the NetSuite UI at"
     " Setup > Users/Roles > User Management > View Login Audit Trail."
@@ -89,54 +87,6 @@ _FIXED_HEADERS = (
     (b"vary", b"User-Agent, Accept-Encoding"),
     (b"x-content-type-options", b"nosniff"),
 )
-_RESOURCE = "application/vnd.oracle.resource+json"
-_JSON_TYPES = {"application/json", _RESOURCE, "text/json", ""}
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    raw_path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-    base_url: str
-
-    @property
-    def segments(self) -> list[str]:
-        """Decoded parts of the path below the record service."""
-        rest = self.raw_path[len(RECORD_PATH) :]
-        return [unquote(part) for part in rest.split("/") if part]
-
-    @property
-    def params(self) -> dict[str, str]:
-        return dict(parse_qsl(self.query, keep_blank_values=True))
-
-    @property
-    def echoed_query(self) -> str:
-        """The query string as a self link repeats it."""
-        return f"?{self.query}" if self.query else ""
-
-    def flag(self, name: str) -> bool:
-        return self.params.get(name, "").lower() == "true"
-
-    def json(self) -> Any:
-        """The body as JSON; no Content-Type is fine (N 2.1). Raises BookError."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in _JSON_TYPES:
-            raise BookError(415, "INVALID_REQUEST", f"Content-Type {kind} is not supported.")
-        try:
-            return exact_json.loads(self.body or b"{}")
-        except ValueError:
-            raise invalid_request("Invalid content in the request body: it is not valid JSON.") from None
-
-
-@dataclass(slots=True)
-class _Answer:
-    status: int
-    body: bytes = b""
-    content_type: str = ""
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
 
 
 def netsuite_app(books: Books, faults: FaultPlan, clock: Clock) -> AsgiApp:
@@ -163,17 +113,17 @@ class NetSuiteServer:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
-        request = await _read(scope, receive)
+        request = await read_request(scope, receive)
         answer = await self._answered(request)
         await self._send(request, answer, send)
 
-    async def _answered(self, request: _Request) -> _Answer:
+    async def _answered(self, request: Request) -> Answer:
         path = unquote(request.raw_path)
         if request.raw_path == TOKEN_PATH:
             fault = self._faults.decide_injected("netsuite", request.method, path)
             return await self._with_fault(request, fault)
         if request.method == "OPTIONS":
-            return _Answer(204)
+            return Answer(204)
         if self._under_way >= self._books.slots:
             self.blocked += 1
             return self._busy(self._random.random() < _SHARE_AS_400)
@@ -185,7 +135,7 @@ class NetSuiteServer:
         finally:
             self._under_way -= 1
 
-    async def _with_fault(self, request: _Request, fault: Fault | None) -> _Answer:
+    async def _with_fault(self, request: Request, fault: Fault | None) -> Answer:
         kind = fault.kind if fault else None
         instead = self._instead(request, kind) or self._turned_away(request)
         if instead is not None:
@@ -205,7 +155,7 @@ class NetSuiteServer:
             return self._unexpected()
         return self._html() if kind is FaultKind.html_body else answer
 
-    def _instead(self, request: _Request, kind: FaultKind | None) -> _Answer | None:
+    def _instead(self, request: Request, kind: FaultKind | None) -> Answer | None:
         """What a fault answers instead of doing anything."""
         answer = None
         match kind:
@@ -218,7 +168,7 @@ class NetSuiteServer:
             case FaultKind.http_500_before:
                 answer = self._unexpected()
             case FaultKind.http_503:
-                answer = _Answer(503, _HTML, _HTML_TYPE)
+                answer = Answer(503, _HTML, _HTML_TYPE)
             case FaultKind.html_body if self._random.random() < 0.5:
                 # A gateway's page says nothing about what happened behind it: here, nothing.
                 answer = self._html()
@@ -226,12 +176,12 @@ class NetSuiteServer:
                 self._books.auth.revoke(request.headers.get("authorization"))
                 answer = self._not_let_in(LoginRefused(401, self._books.auth.bearer_challenge()))
             case FaultKind.record_changed:
-                answer = _error_answer(BookError(400, "RCRD_HAS_BEEN_CHANGED", "Record has been changed"))
+                answer = error_answer(BookError(400, "RCRD_HAS_BEEN_CHANGED", "Record has been changed"))
             case _:
                 pass
         return answer
 
-    def _turned_away(self, request: _Request) -> _Answer | None:
+    def _turned_away(self, request: Request) -> Answer | None:
         """The refusal of a caller who may not in."""
         if request.raw_path == TOKEN_PATH:
             return None
@@ -242,47 +192,47 @@ class NetSuiteServer:
             return self._not_let_in(refusal)
         return None
 
-    def _answer(self, request: _Request, fault: Fault | None) -> _Answer:
+    def _answer(self, request: Request, fault: Fault | None) -> Answer:
         if request.raw_path == TOKEN_PATH:
             return self._token(request)
         try:
             return self._routed(request, fault)
         except BookError as error:
-            return _error_answer(error)
+            return error_answer(error)
 
-    def _routed(self, request: _Request, fault: Fault | None) -> _Answer:
+    def _routed(self, request: Request, fault: Fault | None) -> Answer:
         path = request.raw_path.rstrip("/")
         if "respond-async" in request.headers.get("prefer", ""):
             raise invalid_request("Asynchronous requests are not offered.")
         if path == SUITEQL_PATH:
             return self._suiteql(request, fault)
         if path == LIMITS_PATH:
-            return _json_answer(netsuite_metadata.governance_limits(self._books.slots), "singular")
+            return json_answer(netsuite_metadata.governance_limits(self._books.slots), "singular")
         if not path.startswith(f"{RECORD_PATH}/"):
             raise BookError(404, "NONEXISTENT_ID", "The requested resource does not exist.", url=path)
         if request.segments[0] == "metadata-catalog":
             return self._metadata(request)
         return self._record_service(request, fault)
 
-    def _token(self, request: _Request) -> _Answer:
+    def _token(self, request: Request) -> Answer:
         form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
         try:
             token = self._books.auth.issue_token(form, request.base_url + request.raw_path)
         except TokenRefused as refusal:
             body = json.dumps({"error": refusal.error}).encode()
-            answer = _Answer(refusal.status, body, "application/json")
+            answer = Answer(refusal.status, body, "application/json")
             if refusal.status == 401:
                 answer.headers.append((b"www-authenticate", f'Basic realm="{self._books.account}"'.encode()))
             return answer
-        return _Answer(200, json.dumps(token).encode(), "application/json;charset=utf-8")
+        return Answer(200, json.dumps(token).encode(), "application/json;charset=utf-8")
 
-    def _suiteql(self, request: _Request, fault: Fault | None) -> _Answer:
+    def _suiteql(self, request: Request, fault: Fault | None) -> Answer:
         if request.method != "POST":
             raise _no_method()
         if "transient" not in request.headers.get("prefer", "").lower():
             raise invalid_request("The Prefer header must be set to transient.")
         query, params = _asked(request.json())
-        limit, offset = _page(request.params)
+        limit, offset = page_of(request.params)
         if offset >= MOST_ROWS:
             raise invalid_parameter(f"A query returns at most {MOST_ROWS} rows.", "offset")
         lag = fault.seconds if fault and fault.kind is FaultKind.suiteql_lag else 0.0
@@ -292,12 +242,12 @@ class NetSuiteServer:
             detail = f"Invalid search query. Detailed unprocessed description follows. {error}"
             raise invalid_parameter(detail, "q") from None
         items: list[Json] = [{"links": [], **dict(sorted(row.items()))} for row in rows.as_dicts()]
-        wrapper = _wrapped(request, SUITEQL_PATH, items, rows.total, limit, offset)
-        answer = _json_answer(wrapper, "collection")
+        wrapper = wrapped(request, SUITEQL_PATH, items, rows.total, limit, offset)
+        answer = json_answer(wrapper, "collection")
         answer.headers.append((b"preference-applied", b"transient"))
         return answer
 
-    def _metadata(self, request: _Request) -> _Answer:
+    def _metadata(self, request: Request) -> Answer:
         if request.method != "GET":
             raise _no_method()
         names = request.segments[1:2] or [
@@ -308,18 +258,18 @@ class NetSuiteServer:
         has_suite_tax = self._books.tax_engine == "suitetax"
         if "swagger" in accepted:
             document = netsuite_metadata.openapi(kinds or self._books.kinds(), has_suite_tax)
-            return _Answer(200, _bytes(document), "application/swagger+json")
+            return Answer(200, json_bytes(document), "application/swagger+json")
         if "schema+json" in accepted or request.segments[1:]:
             if len(kinds) != 1:
                 raise invalid_parameter("A schema describes one record type.", "select")
             document = netsuite_metadata.json_schema(kinds[0], has_suite_tax)
-            return _Answer(200, _bytes(document), "application/schema+json")
+            return Answer(200, json_bytes(document), "application/schema+json")
         listed = netsuite_metadata.listing(
             kinds or self._books.kinds(), request.base_url, request.echoed_query
         )
-        return _Answer(200, _bytes(listed), "application/json")
+        return Answer(200, json_bytes(listed), "application/json")
 
-    def _record_service(self, request: _Request, fault: Fault | None) -> _Answer:
+    def _record_service(self, request: Request, fault: Fault | None) -> Answer:
         name, *rest = request.segments
         kind = self._books.kind(name, request.raw_path)
         match request.method, rest:
@@ -355,12 +305,12 @@ class NetSuiteServer:
                 )
             case "DELETE", [identifier]:
                 self._books.delete(kind.name, identifier)
-                return _Answer(204)
+                return Answer(204)
             case _:
                 raise _no_method()
         return _saved_answer(request, saved)
 
-    def _renderer(self, request: _Request) -> Renderer:
+    def _renderer(self, request: Request) -> Renderer:
         return Renderer(
             request.base_url,
             self._books.find,
@@ -368,12 +318,12 @@ class NetSuiteServer:
             simple=request.flag("simpleEnumFormat"),
         )
 
-    def _get(self, request: _Request, kind: RecordType, identifier: str) -> _Answer:
+    def _get(self, request: Request, kind: RecordType, identifier: str) -> Answer:
         record = self._books.live(self._books.record(kind.name, identifier, request.raw_path))
         only = [name for name in request.params.get("fields", "").split(",") if name]
-        return _json_answer(self._renderer(request).record(record, request.echoed_query, only), "singular")
+        return json_answer(self._renderer(request).record(record, request.echoed_query, only), "singular")
 
-    def _get_part(self, request: _Request, kind: RecordType, identifier: str, below: list[str]) -> _Answer:
+    def _get_part(self, request: Request, kind: RecordType, identifier: str, below: list[str]) -> Answer:
         """A sublist, one of its lines, or a subrecord."""
         record = self._books.live(self._books.record(kind.name, identifier, request.raw_path))
         renderer = self._renderer(request)
@@ -390,13 +340,13 @@ class NetSuiteServer:
                 continue
             lines = cast("list[dict[str, Any]]", value.get(part.name) or [])
             if not below:
-                return _json_answer(renderer.sublist(record, part, lines), "collection")
+                return json_answer(renderer.sublist(record, part, lines), "collection")
             key = below.pop(0)
             value, path = _line_of(schema, lines, key), f"{path}/{key}"
-        return _json_answer(renderer.line(schema, value, path), "singular")
+        return json_answer(renderer.line(schema, value, path), "singular")
 
-    def _list(self, request: _Request, kind: RecordType) -> _Answer:
-        limit, offset = _page(request.params)
+    def _list(self, request: Request, kind: RecordType) -> Answer:
+        limit, offset = page_of(request.params)
         if offset // limit >= _MOST_PAGES:
             raise invalid_parameter("At most 1000 pages can be read.", "offset")
         found = self._books.listed(kind, request.params.get("q"))
@@ -407,28 +357,28 @@ class NetSuiteServer:
             for record in found[offset : min(offset + limit, total)]
         ]
         path = f"{RECORD_PATH}/{kind.path}"
-        return _json_answer(_wrapped(request, path, items, total, limit, offset), "collection")
+        return json_answer(wrapped(request, path, items, total, limit, offset), "collection")
 
-    def _busy(self, as_400: bool) -> _Answer:
+    def _busy(self, as_400: bool) -> Answer:
         detail = _BUSY + _BUSY_400 if as_400 else _BUSY
-        return _error_answer(BookError(400 if as_400 else 429, "CONCURRENCY_LIMIT_EXCEEDED", detail))
+        return error_answer(BookError(400 if as_400 else 429, "CONCURRENCY_LIMIT_EXCEEDED", detail))
 
-    def _html(self) -> _Answer:
-        return _Answer(self._random.choice((200, 502)), _HTML, _HTML_TYPE)
+    def _html(self) -> Answer:
+        return Answer(self._random.choice((200, 502)), _HTML, _HTML_TYPE)
 
-    def _unexpected(self) -> _Answer:
+    def _unexpected(self) -> Answer:
         detail = f"An unexpected error occurred. Error ID: {self._uuid()}"
-        return _error_answer(BookError(500, "UNEXPECTED_ERROR", detail))
+        return error_answer(BookError(500, "UNEXPECTED_ERROR", detail))
 
-    def _not_let_in(self, refusal: LoginRefused) -> _Answer:
-        answer = _error_answer(BookError(refusal.status, "INVALID_LOGIN", _LOGIN_DETAIL))
+    def _not_let_in(self, refusal: LoginRefused) -> Answer:
+        answer = error_answer(BookError(refusal.status, "INVALID_LOGIN", _LOGIN_DETAIL))
         answer.headers.append((b"www-authenticate", refusal.challenge.encode()))
         return answer
 
     def _uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
-    async def _send(self, request: _Request, answer: _Answer, send: Send) -> None:
+    async def _send(self, request: Request, answer: Answer, send: Send) -> None:
         body = answer.body
         headers = [
             *answer.headers,
@@ -456,32 +406,11 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _read(scope: Scope, receive: Receive) -> _Request:
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise DropConnection("the caller left")
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-    return _Request(
-        method=scope["method"],
-        raw_path=raw_path.decode("latin-1"),
-        query=scope["query_string"].decode("latin-1"),
-        headers=headers,
-        body=b"".join(parts),
-        base_url=f"{scope['scheme']}://{headers.get('host', 'localhost')}",
-    )
-
-
 def _http_date(clock: Clock) -> bytes:
     return clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").encode()
 
 
-def _names(request: _Request) -> NameCheck:
+def _names(request: Request) -> NameCheck:
     mode = request.headers.get("x-netsuite-propertynamevalidation", "warning").lower()
     return cast("NameCheck", mode) if mode in {"error", "ignore"} else "warning"
 
@@ -497,7 +426,7 @@ def _seller_script(kind: RecordType, given: dict[str, Any]) -> None:
         given[name] = f"{given.get(name) or ''} [checked]".strip()
 
 
-def _replaced(request: _Request, kind: RecordType) -> frozenset[str]:
+def _replaced(request: Request, kind: RecordType) -> frozenset[str]:
     wanted = [name.strip().lower() for name in request.params.get("replace", "").split(",")]
     return frozenset(kind.schema.fields[name].name for name in wanted if name in kind.schema.fields)
 
@@ -511,48 +440,6 @@ def _asked(body: Any) -> tuple[str, list[Any]]:
     return query, cast("list[Any]", params)
 
 
-def _page(params: Mapping[str, str]) -> tuple[int, int]:
-    """Limit and offset. Raises BookError when they are none (N 2.4)."""
-    numbers: dict[str, int] = {}
-    for name, default in (("limit", str(MOST_PER_PAGE)), ("offset", "0")):
-        text = params.get(name, default)
-        if not text.isdecimal():
-            raise invalid_parameter(f"The value of {name} must be a whole number.", name)
-        numbers[name] = int(text)
-    if not 1 <= numbers["limit"] <= MOST_PER_PAGE:
-        raise invalid_parameter(f"The limit must lie between 1 and {MOST_PER_PAGE}.", "limit")
-    if numbers["offset"] % numbers["limit"]:
-        raise invalid_parameter("The offset must be a multiple of the limit.", "offset")
-    return numbers["limit"], numbers["offset"]
-
-
-def _wrapped(request: _Request, path: str, items: list[Json], total: int, limit: int, offset: int) -> Json:
-    """One page of a collection. Page links carry limit and offset only (N 2.4)."""
-
-    def page(name: str, start: int) -> Json:
-        return {"rel": name, "href": f"{request.base_url}{path}?limit={limit}&offset={start}"}
-
-    links: list[Json] = []
-    if offset:
-        links += [page("previous", offset - limit), page("first", 0)]
-    has_more = offset + len(items) < total
-    if has_more:
-        # The last link is wrong in the product as well: the number of the last page, cut to a
-        # multiple of the limit, stands where its offset belongs.
-        last_page = -(-total // limit) - 1
-        links += [page("next", offset + limit), page("last", last_page // limit * limit)]
-    own = f"{request.base_url}{request.raw_path}{request.echoed_query}"
-    links.append({"rel": "self", "href": own, "method": request.method})
-    return {
-        "links": links,
-        "count": len(items),
-        "hasMore": has_more,
-        "items": items,
-        "offset": offset,
-        "totalResults": total,
-    }
-
-
 def _line_of(schema: Schema, lines: list[dict[str, Any]], key: str) -> Mapping[str, Any]:
     for index, line in enumerate(lines):
         own = line.get(schema.key, index + 1) if schema.key else index + 1
@@ -561,18 +448,10 @@ def _line_of(schema: Schema, lines: list[dict[str, Any]], key: str) -> Mapping[s
     raise nonexistent_instance()
 
 
-def _bytes(value: Any) -> bytes:
-    return exact_json.dumps(value).encode()
-
-
-def _json_answer(value: Any, kind: str) -> _Answer:
-    return _Answer(200, _bytes(value), f"{_RESOURCE}; type={kind}; charset=UTF-8")
-
-
-def _saved_answer(request: _Request, saved: Saved) -> _Answer:
+def _saved_answer(request: Request, saved: Saved) -> Answer:
     record: Record = saved.record
     location = f"{request.base_url}{RECORD_PATH}/{record.type.path}/{record.id}"
-    answer = _Answer(204, headers=[(b"location", location.encode())])
+    answer = Answer(204, headers=[(b"location", location.encode())])
     for path in saved.unknown:
         answer.headers.append((b"warning", f'199 - "Unknown property {path}"'.encode("latin-1", "replace")))
     return answer
@@ -580,21 +459,3 @@ def _saved_answer(request: _Request, saved: Saved) -> _Answer:
 
 def _no_method() -> BookError:
     return BookError(405, "INVALID_REQUEST", "The method is not allowed for this resource.")
-
-
-def _error_answer(error: BookError) -> _Answer:
-    title, section = _TITLES.get(error.status, ("Error", ""))
-    kind = f"https://www.rfc-editor.org/rfc/rfc9110.html#section-{section}"
-    if error.status == 429:
-        title, kind = "Too Many Requests", "http://www.w3.org/Protocols/rfc2616/rfc2616-sec10.html#sec10.4"
-    details: Json = {"detail": error.detail}
-    for name, value in (
-        ("o:errorPath", error.path),
-        ("o:errorUrl", error.url),
-        ("o:errorQueryParam", error.param),
-    ):
-        if value is not None:
-            details[name] = value
-    details["o:errorCode"] = error.code
-    body = {"type": kind, "title": title, "status": error.status, "o:errorDetails": [details]}
-    return _Answer(error.status, _bytes(body), f"{_RESOURCE}; type=error; charset=UTF-8")
