@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.fernet import Fernet
 
 from tiktok_ns_pipeline.ledger import Ledger
+from tiktok_ns_pipeline.mapping import load_mapping
 from tiktok_ns_pipeline.runtime import open_runtime
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, AUTH_CODE
 from tiktok_ns_pipeline.sandbox.serve import RunningSandbox, SandboxOptions, running_sandbox
@@ -47,6 +49,10 @@ class Stage:
         return self.world.place_order(
             shop, list(skus) or ["SKU-001"], **{"status": "AWAITING_SHIPMENT", **options}
         )
+
+    def zone(self, shop: str) -> ZoneInfo:
+        """The zone of a shop's business days."""
+        return load_mapping(self.settings.mapping_path).shops[shop].zone
 
     def sales_orders(self) -> list[dict[str, Any]]:
         return list(self.books.records("salesOrder"))

@@ -16,7 +16,7 @@ import dagster as dg
 from tiktok_ns_pipeline.dagster_support import POOLS, ensure_pools
 
 
-def prepare(instance: dg.DagsterInstance, ledger_url: str, tell: Callable[[str], object]) -> None:
+def prepare(instance: dg.DagsterInstance, ledger_url: str, tell: Callable[[str], None]) -> None:
     """Bring Dagster's database and the ledger's to this version and write the pools' limits."""
     from tiktok_ns_pipeline.ledger import Ledger
 
