@@ -1,0 +1,99 @@
+"""Housekeeping in Dagster, on a real lake and a real instance."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from tests.dagster.stage import Stage
+from tiktok_ns_pipeline.clock import SystemClock
+from tiktok_ns_pipeline.dagster_support import POOLS, ensure_pools
+from tiktok_ns_pipeline.definitions import defs
+from tiktok_ns_pipeline.lake import Lake
+from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
+from tiktok_ns_pipeline.ledger import Ledger
+from tiktok_ns_pipeline.maintenance.prepare import prepare
+from tiktok_ns_pipeline.maintenance.run_history import FAILURES_KEPT, KEPT, delete_old_runs
+
+TODAY = datetime.now(UTC).date()
+
+
+def land_one(lake: Lake, number: int) -> None:
+    now = datetime.now(UTC)
+    row = {
+        "channel": "tiktok",
+        "order_id": f"{576000000000000000 + number}",
+        "status": "AWAITING_SHIPMENT",
+        "create_time": now,
+        "update_time": now,
+        "currency": "USD",
+        "total_amount": None,
+        "payload": "{}",
+        "read_at": now,
+        "request_id": None,
+    }
+    lake.land(RAW_TIKTOK_ORDERS, [row], shop="us", day=TODAY, run_id="run")
+
+
+def test_the_nightly_job_puts_small_files_together_and_loses_nothing(
+    on_stage: Stage, instance: dg.DagsterInstance
+):
+    lake = Lake(on_stage.settings.lake_url, SystemClock())
+    for number in range(10):
+        land_one(lake, number)
+    result = defs.resolve_job_def("maintenance_job").execute_in_process(instance=instance)
+    assert result.success
+    (output,) = [
+        event.step_output_data
+        for event in result.all_events
+        if event.is_successful_output and event.step_key == "compact_lake"
+    ]
+    figures = {name: value.value for name, value in output.metadata.items()}
+    assert (figures["files_merged"], figures["files_written"]) == (10, 1)
+    assert "raw_tiktok_orders" in figures["tables"]
+    assert len(lake.current(RAW_TIKTOK_ORDERS)) == 10
+
+
+@pytest.fixture
+def history() -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "age", "goes"),
+    [
+        ("orders_job", "SUCCESS", KEPT["orders_job"] - timedelta(hours=1), False),
+        ("orders_job", "SUCCESS", KEPT["orders_job"] + timedelta(hours=1), True),
+        ("orders_job", "FAILURE", FAILURES_KEPT - timedelta(hours=1), False),
+        ("orders_job", "FAILURE", FAILURES_KEPT + timedelta(hours=1), True),
+        ("orders_job", "STARTED", timedelta(days=400), False),
+        ("order_reconciliation_job", "SUCCESS", timedelta(days=4000), False),
+        ("order_reconciliation_job", "FAILURE", timedelta(days=4000), False),
+    ],
+)
+def test_runs_are_forgotten_by_job_end_and_age(
+    history: dg.DagsterInstance, job: str, status: str, age: timedelta, goes: bool
+):
+    run = history.create_run_for_job(defs.resolve_job_def(job), status=dg.DagsterRunStatus(status))
+    deleted = delete_old_runs(history, datetime.now(UTC) + age)
+    assert sum(deleted.values()) == goes
+    assert (history.get_run_by_id(run.run_id) is None) == goes
+
+
+def test_preparing_twice_changes_nothing(instance: dg.DagsterInstance, ledger_url: str):
+    told: list[str] = []
+    for _ in range(2):
+        prepare(instance, ledger_url, told.append)
+    assert told.count("the ledger is at this version") == 2
+    Ledger.open(ledger_url).close()
+    limits = {pool: instance.event_log_storage.get_concurrency_info(pool).slot_count for pool in POOLS}
+    assert limits == dict(POOLS)
+
+
+def test_a_pool_holds_one_step_more_only_when_it_may(instance: dg.DagsterInstance):
+    ensure_pools(instance)
+    storage = instance.event_log_storage
+    claims = [storage.claim_concurrency_slot("orders", f"run-{number}", "step") for number in range(3)]
+    assert [claim.is_claimed for claim in claims] == [True, True, False]
+    for number in range(3):
+        storage.free_concurrency_slots_for_run(f"run-{number}")
