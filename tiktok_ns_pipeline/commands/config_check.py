@@ -1,0 +1,207 @@
+"""Whether settings, mapping and both accounts fit each other, found out without changing anything.
+
+Every check answers for itself: *ok*, *wrong* (it must be mended, and the finding says how) or *unknown*
+(it could not be looked at, with the reason). Unknown is never counted as ok.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Mapping as Document
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from tiktok_ns_pipeline.mapping import Mapping
+from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
+from tiktok_ns_pipeline.netsuite.errors import NetSuiteError, NetSuitePermissionError
+from tiktok_ns_pipeline.orders.items import ItemIndex
+from tiktok_ns_pipeline.orders.outcome import Problem
+from tiktok_ns_pipeline.runtime import Runtime
+from tiktok_ns_pipeline.tiktok.errors import TikTokError
+
+Verdict = Literal["ok", "wrong", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found. What only an administrator may see need not be known."""
+
+    subject: str
+    verdict: Verdict
+    detail: str
+    needed: bool = True
+
+
+_TABLE_OF: dict[str, tuple[str, str]] = {
+    "subsidiary_id": ("subsidiary", "subsidiary"),
+    "location_id": ("location", "location"),
+    "fbt_location_id": ("location", "location"),
+    "department_id": ("department", "department"),
+    "class_id": ("classification", "class"),
+    "currency_id": ("currency", "currency"),
+    "existing_id": ("customer", "customer"),
+    "item_id": ("item", "item"),
+    "collected_item_id": ("item", "item"),
+    "remitted_item_id": ("item", "item"),
+}
+"""Key of the mapping -> SuiteQL table of its ids, and what people call it. Forms, tax codes and units
+have no table that every role may read; NetSuite refuses a wrong one with the first order."""
+
+_IDS = "SELECT t.id FROM {table} t WHERE t.id IN ({markers}) ORDER BY t.id ASC"
+_CURRENCIES = "SELECT c.id, c.symbol FROM currency c ORDER BY c.id ASC"
+_ITEMS = """
+SELECT i.id, i.itemid, i.externalid, i.upccode, i.itemtype, i.isinactive
+FROM item i
+WHERE i.id > {after}
+ORDER BY i.id ASC
+"""
+
+
+async def check_accounts(runtime: Runtime) -> AsyncGenerator[Finding]:
+    """Ask both accounts everything; one that cannot be reached gives one finding."""
+    try:
+        async for finding in _check_tiktok(runtime):
+            yield finding
+    except TikTokError as error:
+        yield Finding("TikTok", "unknown", f"could not be asked: {error}")
+    try:
+        async for finding in _check_netsuite(
+            runtime.netsuite, runtime.mapping, runtime.settings.netsuite.slots
+        ):
+            yield finding
+    except NetSuiteError as error:
+        yield Finding("NetSuite", "unknown", f"could not be asked: {error}")
+
+
+async def _check_tiktok(runtime: Runtime) -> AsyncGenerator[Finding]:
+    authorized = {shop.shop_id: shop for shop in await runtime.tiktok.authorized_shops()}
+    for code, shop in runtime.mapping.shops.items():
+        found = authorized.pop(shop.tiktok_shop_id, None)
+        subject = f"shop {code}"
+        if found is None:
+            yield Finding(
+                subject,
+                "wrong",
+                f"the seller has not opened TikTok shop {shop.tiktok_shop_id} to this app: none of its "
+                "orders can be read. Correct `tiktok_shop_id`, or authorize the app for it.",
+            )
+        elif found.region != shop.region:
+            yield Finding(
+                subject, "wrong", f"TikTok says its region is {found.region}, the mapping says {shop.region}"
+            )
+        else:
+            yield Finding(subject, "ok", f"{found.name}, {found.region} {found.seller_type}")
+    for found in authorized.values():
+        yield Finding(
+            f"shop {found.name}",
+            "wrong",
+            f"the seller opened shop {found.shop_id} ({found.region}) to this app, but the mapping does not "
+            "know it: none of its orders are posted. Add it under `shops`.",
+        )
+
+
+async def _check_netsuite(netsuite: NetSuiteClient, mapping: Mapping, slots: int) -> AsyncGenerator[Finding]:
+    yield Finding("NetSuite login", "ok", f"the account's clock shows {await netsuite.account_now()}")
+    index = ItemIndex([row async for row in netsuite.suiteql_keyset(_ITEMS, "id")])
+    for check in (_fields(netsuite, mapping), _ids(netsuite, mapping), _currencies(netsuite, mapping)):
+        async for finding in check:
+            yield finding
+    for finding in _items(index, mapping):
+        yield finding
+    yield await _limit(netsuite, slots)
+
+
+async def _fields(netsuite: NetSuiteClient, mapping: Mapping) -> AsyncGenerator[Finding]:
+    """Custom fields, in the metadata catalogue of this account and role (N 2.11)."""
+    try:
+        known = set(_names_in(await netsuite.record_schema("salesOrder")))
+    except NetSuitePermissionError as error:
+        yield Finding("custom fields", "unknown", f"the role may not read the metadata catalogue: {error}")
+        return
+    for part, names in mapping.custom_fields.model_dump().items():
+        missing = sorted(name for name in names.values() if name and name not in known)
+        verdict: Verdict = "wrong" if missing else "ok"
+        detail = f"on no Sales Order form of this role: {', '.join(missing)}" if missing else "exist"
+        yield Finding(f"custom fields of the {part}", verdict, detail)
+
+
+def _names_in(schema: object) -> Iterator[str]:
+    """Every property name of a JSON Schema, at any depth: sublists describe their lines inside."""
+    if isinstance(schema, dict):
+        for name, value in cast("dict[str, Any]", schema).items():
+            yield name
+            yield from _names_in(value)
+    elif isinstance(schema, list):
+        for value in cast("list[Any]", schema):
+            yield from _names_in(value)
+
+
+async def _ids(netsuite: NetSuiteClient, mapping: Mapping) -> AsyncGenerator[Finding]:
+    """Internal ids that the mapping names, table by table."""
+    named: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for place, key, value in _named_ids(mapping.model_dump(), ""):
+        named[_TABLE_OF[key]][value].append(place)
+    for (table, what), places in sorted(named.items()):
+        query = _IDS.format(table=table, markers=", ".join("?" for _ in places))
+        found = {row["id"] for row in await netsuite.suiteql(query, list(places))}
+        missing = [f"{value} ({places[value][0]})" for value in sorted(places) if value not in found]
+        if missing:
+            yield Finding(f"ids of {what}", "wrong", f"the account has none with id {', '.join(missing)}")
+        else:
+            yield Finding(f"ids of {what}", "ok", f"{len(places)} named, all exist")
+
+
+def _named_ids(part: object, path: str) -> Iterator[tuple[str, str, str]]:
+    """Place in the mapping, key and value of every id that a table can prove."""
+    if isinstance(part, dict):
+        for key, value in cast("dict[str, Any]", part).items():
+            place = f"{path}.{key}" if path else key
+            if key in _TABLE_OF and isinstance(value, str):
+                yield place, key, value
+            else:
+                yield from _named_ids(value, place)
+    elif isinstance(part, (list, tuple)):
+        for position, value in enumerate(cast("Sequence[Any]", part), start=1):
+            yield from _named_ids(value, f"{path} {position}")
+
+
+async def _currencies(netsuite: NetSuiteClient, mapping: Mapping) -> AsyncGenerator[Finding]:
+    symbols = {row["id"]: row.get("symbol", "?") for row in await netsuite.suiteql(_CURRENCIES)}
+    for code, shop in mapping.shops.items():
+        symbol = symbols.get(shop.currency_id)
+        if symbol is not None and symbol != shop.currency:
+            yield Finding(
+                f"currency of shop {code}",
+                "wrong",
+                f"currency_id {shop.currency_id} is {symbol} in NetSuite, the shop sells in {shop.currency}",
+            )
+
+
+def _items(index: ItemIndex, mapping: Mapping) -> Iterator[Finding]:
+    """Entries of `items`, resolved as an order would."""
+    problems = [
+        found.message
+        for key in mapping.items
+        if isinstance(found := index.resolve("", key, mapping.items), Problem)
+    ]
+    for message in problems:
+        yield Finding("items of the mapping", "wrong", message)
+    if not problems:
+        yield Finding(
+            "items of the mapping", "ok", f"{len(mapping.items)} named; the account has {len(index)}"
+        )
+
+
+async def _limit(netsuite: NetSuiteClient, slots: int) -> Finding:
+    """Our share of the account's concurrent requests (N 4.3)."""
+    subject = "concurrent requests"
+    try:
+        limits: Document[str, Any] = await netsuite.governance_limits()
+    except NetSuiteError as error:
+        reason = f"only an administrator may ask for the account's limit ({error.status})"
+        return Finding(subject, "unknown", reason, needed=False)
+    limit = int(limits["accountConcurrencyLimit"])
+    if slots > limit:
+        return Finding(subject, "wrong", f"TNS_NETSUITE_SLOTS is {slots}, the whole account has {limit}")
+    return Finding(subject, "ok", f"we use up to {slots} of the account's {limit}")
