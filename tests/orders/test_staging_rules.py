@@ -18,7 +18,7 @@ from tests.orders.order_builder import (
     unit,
 )
 from tiktok_ns_pipeline.orders.document import SalesOrderDocument
-from tiktok_ns_pipeline.orders.outcome import Skipped, Waiting
+from tiktok_ns_pipeline.orders.outcome import Skipped, Staged, Waiting
 
 GB = """
 region: GB
@@ -67,6 +67,13 @@ def test_a_cancelled_order_is_never_posted() -> None:
 
     assert isinstance(outcome, Skipped)
     assert "cancelled" in outcome.reason
+
+
+@pytest.mark.parametrize(("first_day", "kind"), [("2026-08-01", Staged), ("2026-08-02", Skipped)])
+def test_an_order_placed_before_the_shops_first_day_is_left_alone(first_day: str, kind: type) -> None:
+    """Placed on 1 August 2026 at noon UTC, which is the same day in Los Angeles."""
+    at_home = order([unit()], create_time=1785585600)
+    assert isinstance(stage(at_home, mapping_with(shop=f"orders_since: {first_day}")), kind)
 
 
 def test_an_unknown_status_is_not_guessed_at() -> None:

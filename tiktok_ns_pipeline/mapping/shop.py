@@ -6,7 +6,7 @@ values that it needs and no others.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo
@@ -166,6 +166,10 @@ class Shop(Section):
     currency: Currency = Field(description="currency of the shop's orders, such as USD")
     subsidiary_id: Id = Field(description="internal id of the subsidiary")
     currency_id: Id = Field(description="internal id of that currency in NetSuite")
+    orders_since: date | None = Field(
+        default=None,
+        description="first day whose orders are posted, such as 2026-08-01; earlier ones are left alone",
+    )
     location_id: Id | None = Field(
         default=None, description="internal id of the location of orders that name no warehouse"
     )
@@ -201,6 +205,12 @@ class Shop(Section):
         except (KeyError, ValueError, OSError):
             raise ValueError(f"{value!r} is no time zone; write one such as America/Los_Angeles") from None
         return value
+
+    def is_before_go_live(self, placed_at: datetime | None) -> bool:
+        """Whether an order placed then is none of ours: the shop's books began later."""
+        if self.orders_since is None or placed_at is None:
+            return False
+        return placed_at.astimezone(self.zone).date() < self.orders_since
 
     @model_validator(mode="after")
     def _taxed_as_its_market(self) -> Shop:

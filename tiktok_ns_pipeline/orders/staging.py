@@ -95,6 +95,12 @@ def stage_order(
     if known is None:
         notes.problem("unmapped_shop", f"shop:{code}", "the shop is not under `shops` of the mapping.")
         return _parked(version, notes)
+    if known.is_before_go_live(order.create_time):
+        return Skipped(
+            **_fields(version),
+            reason=f"the order was placed before {known.orders_since}, the shop's first day",
+            rule=f"shops.{code}.orders_since",
+        )
     return _settled_by_status(order, version, notes) or _staged(
         order, detail, version, known, mapping, items, notes
     )

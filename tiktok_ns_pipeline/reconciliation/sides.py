@@ -16,27 +16,15 @@ from typing import Any
 
 from tiktok_ns_pipeline.lake.orders import order_name
 from tiktok_ns_pipeline.mapping.shop import Shop
-from tiktok_ns_pipeline.mapping.special_orders import SpecialFlags, SpecialOrders, decide
+from tiktok_ns_pipeline.mapping.special_orders import SpecialOrders, decide, flags_of
 from tiktok_ns_pipeline.money import Money
 from tiktok_ns_pipeline.netsuite.values import to_decimal
 from tiktok_ns_pipeline.reconciliation.orders import Expectation, NetSuiteSide, TikTokSide
 from tiktok_ns_pipeline.tiktok.errors import WireError
 from tiktok_ns_pipeline.tiktok.identities import HEAD_AFTER_CANCELLATION, active_lines
+from tiktok_ns_pipeline.tiktok.lifecycle import ORDER_STATUS, WAITING_REASON
 from tiktok_ns_pipeline.tiktok.models import Order, PriceDetail
 from tiktok_ns_pipeline.tiktok.owed import OwedReading, seller_owed
-
-# status -> what is expected, and why not (T 3.2).
-_BY_STATUS: dict[str, tuple[Expectation, str]] = {
-    "UNPAID": (Expectation.NOT_POSTED, "the order is not paid"),
-    "ON_HOLD": (Expectation.NOT_POSTED, "the order is on hold: the buyer may still cancel it"),
-    "AWAITING_SHIPMENT": (Expectation.POSTED, ""),
-    "PARTIALLY_SHIPPING": (Expectation.POSTED, ""),
-    "AWAITING_COLLECTION": (Expectation.POSTED, ""),
-    "IN_TRANSIT": (Expectation.POSTED, ""),
-    "DELIVERED": (Expectation.POSTED, ""),
-    "COMPLETED": (Expectation.POSTED, ""),
-    "CANCELLED": (Expectation.CANCELLED, "the order is cancelled"),
-}
 
 _HOLD = timedelta(hours=1)
 """How long a buyer may cancel freely (T 3.2)."""
@@ -65,7 +53,7 @@ def tiktok_side(
     except WireError as wrong:
         return TikTokSide(order_id, key, None, Expectation.UNKNOWN, f"{wrong.field} {wrong.reason}")
     reading = _owed(order, shop, price_detail)
-    expectation, reason = _expectation(order, reading, special_orders)
+    expectation, reason = _expectation(order, reading, shop, special_orders)
     return TikTokSide(
         order_id=order_id,
         external_id=key,
@@ -120,30 +108,29 @@ def _owed(order: Order, shop: Shop, price_detail: PriceDetail | None) -> OwedRea
 
 
 def _expectation(
-    order: Order, reading: OwedReading, special_orders: SpecialOrders
+    order: Order, reading: OwedReading, shop: Shop, rules: SpecialOrders
 ) -> tuple[Expectation, str]:
-    known = _BY_STATUS.get(order.status)
-    if known is None:
+    meaning = ORDER_STATUS.get(order.status)
+    if meaning is None:
         return Expectation.UNKNOWN, f"its status {order.status} is not known"
-    if known[0] is not Expectation.POSTED:
-        return known
-    decision = decide(_flags(order, reading), special_orders)
+    if shop.is_before_go_live(order.create_time):
+        return (
+            Expectation.NOT_POSTED,
+            f"the order was placed before {shop.orders_since}, the shop's first day",
+        )
+    if meaning == "ended":
+        return Expectation.CANCELLED, "the order is cancelled"
+    if meaning == "waits":
+        return Expectation.NOT_POSTED, WAITING_REASON[order.status]
+    if order.line_items and not active_lines(order):
+        return Expectation.NOT_POSTED, "every line is cancelled"
+    owed_total = reading.owed.total if reading.owed and reading.is_sound else None
+    decision = decide(flags_of(order, owed_total), rules)
     if decision.skips:
         return Expectation.NOT_POSTED, f"the mapping skips {decision.kind} orders: {decision.rule.reason}"
     if not reading.is_sound:
         return Expectation.UNKNOWN, "; ".join(found.message for found in reading.contradictions)
-    return known
-
-
-def _flags(order: Order, reading: OwedReading) -> SpecialFlags:
-    lines = active_lines(order)
-    return SpecialFlags(
-        sample=order.is_sample_order,
-        replacement=order.is_replacement_order,
-        exchange=order.is_exchange_order,
-        gift=bool(lines) and all(line.is_gift for line in lines),
-        zero_price=reading.owed is not None and reading.is_sound and reading.owed.total == 0,
-    )
+    return Expectation.POSTED, ""
 
 
 def _postable_since(order: Order) -> datetime | None:
