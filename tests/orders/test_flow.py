@@ -247,6 +247,47 @@ def test_a_total_that_somebody_altered_while_saving_is_told_to_finance() -> None
         assert "10 USD" in exception.message
         assert order_id in exception.message
 
+        corrected = {"item": {"items": [{"line": 1, "rate": 10, "amount": 10}]}}
+        rig.books.patch("salesOrder", str(record["id"]), corrected)
+        ledger = rig.ledger()
+        with ledger.begin() as tx:
+            tx.exceptions.request_replay([exception.id], "finance")
+        ledger.close()
+        await rig.run(SOON)
+        assert exceptions(rig) == []
+
+    in_world(story)
+
+
+def test_a_read_back_that_lags_behind_an_amendment_is_no_difference() -> None:
+    async def story(rig: Rig) -> None:
+        order_id = rig.world.place_order("uk", [Line("SKU-001", 2, "10.00")])
+        await rig.run(SOON)
+        rig.world.cancel_line(order_id)
+        rig.faults.inject(FaultKind.suiteql_lag, "netsuite", "suiteql", times=20)
+        await rig.run(SOON)
+        assert exceptions(rig) == []
+        assert rig.judged().is_clean
+
+    in_world(story)
+
+
+def test_a_sales_order_deleted_before_it_was_read_back_is_told() -> None:
+    async def story(rig: Rig) -> None:
+        rig.world.place_order("us", [Line("SKU-001", 1, "10.00")])
+        while not sales_orders(rig):
+            rig.faults.inject(FaultKind.crash, "pipeline", "stored")
+            with pytest.raises(SimulatedCrash):
+                await rig.run(SOON)
+            await asyncio.sleep(60)
+        rig.books.delete("salesOrder", sales_orders(rig)[0]["id"])
+        await rig.run(SOON)
+        assert exceptions(rig) == []  # SuiteQL may only lag
+        await asyncio.sleep(1800)
+        await rig.run(SOON)
+        [exception] = exceptions(rig)
+        assert (exception.kind, exception.cause) == ("netsuite_differs", "deleted")
+
     in_world(story)
 
 

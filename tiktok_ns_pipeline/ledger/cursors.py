@@ -14,7 +14,6 @@ from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.ledger import schema
 from tiktok_ns_pipeline.ledger.database import dialect_insert
 
-
 _GET = sa.select(schema.cursors.c.value).where(schema.cursors.c.name == sa.bindparam("of_name"))
 
 

@@ -7,7 +7,7 @@ accepted the record: whoever finds a link may rely on the record having existed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ class Link:
     document_number: str | None
     payload_hash: str
     version: int
+    written_at: datetime | None = field(default=None, compare=False)
+    """When the ledger last wrote it; None of a link that is not stored yet."""
 
 
 _NOT_READ_BACK = (
@@ -125,6 +127,21 @@ class Links:
             ],
         )
 
+    def read_again(self, facts: Sequence[FactKey]) -> None:
+        """Let the records of these facts be read back once more."""
+        table = schema.links
+        for fact in facts:
+            self._connection.execute(
+                sa.update(table)
+                .where(
+                    table.c.channel == fact.channel,
+                    table.c.shop == fact.shop,
+                    table.c.kind == fact.kind,
+                    table.c.business_key == fact.business_key,
+                )
+                .values(read_back_hash=None)
+            )
+
     def count(self, kind: str, shop: str | None = None) -> int:
         """How many facts of a kind have a record."""
         table = schema.links
@@ -159,4 +176,5 @@ def _link(row: Mapping[Any, Any]) -> Link:
         document_number=row["document_number"],
         payload_hash=row["payload_hash"],
         version=row["version"],
+        written_at=row["updated_at"],
     )

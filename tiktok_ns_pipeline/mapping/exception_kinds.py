@@ -253,8 +253,8 @@ _ROWS = (
         "finance",
         "critical",
         24,
-        "A script, workflow or tax rule of the account changed an amount. Correct the Sales Order in NetSuite, "
-        "then resolve this; correct the script, or it will happen again.",
+        "A script, workflow or tax rule of the account changed an amount. Correct the Sales Order in "
+        "NetSuite and the script that did it, then replay: it is read once more.",
         "N 8",
     ),
     _kind(

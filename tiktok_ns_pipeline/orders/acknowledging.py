@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from tiktok_ns_pipeline import exact_json
@@ -18,10 +19,18 @@ from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
+from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound
 from tiktok_ns_pipeline.orders.applying import REFERENCE, SALES_ORDER
 from tiktok_ns_pipeline.runtime import Runtime
 
+TOTAL_DIFFERS = "total_differs"
+"""The kind of exception that a read-back opens, and only a later read-back proves gone."""
+
+DIFFERS = "netsuite_differs"
+
 _BATCH = 1000
+_LONGEST_LAG = timedelta(minutes=20)
+"""After that, a record that SuiteQL does not show is asked for itself."""
 
 # A sales order's amounts are negative in some columns of the analytics tables (N 3.4): compare sizes.
 _READ_BACK = """
@@ -37,32 +46,68 @@ async def acknowledge_sales_orders(runtime: Runtime) -> int:
     """Read back Sales Orders that were written since they were last read. Returns how many were."""
     with runtime.ledger.read() as tx:
         links = tx.links.not_read_back(SALES_ORDER, limit=_BATCH)
+        newest = tx.intents.newest(link.fact for link in links)
+        sent = {link: _sent(tx, link, newest) for link in links}
     if not links:
         return 0
-    query = _READ_BACK.format(markers=", ".join("?" for _ in links))
-    rows = await runtime.netsuite.suiteql(query, [link.internal_id for link in links], lane="orders")
-    records = {row["id"]: row for row in rows}
-    shown = [link for link in links if link.internal_id in records]
+    records = await _read(runtime, sent)
+    vanished = await _vanished(runtime, [link for link in links if link.internal_id not in records])
     with runtime.ledger.begin() as tx:
-        intents = tx.intents.newest(link.fact for link in shown)
-        sent = [(link, _sent(tx, link, intents)) for link in shown]
-        read = [
-            replace(link, document_number=records[link.internal_id].get("tranid") or link.document_number)
-            for link in shown
-        ]
-        tx.links.read_back(read)
-        tx.intents.plan(
-            [
-                _reference(link, intent)
-                for link, (_old, intent) in zip(read, sent, strict=True)
-                if link.document_number and intent
-            ]
-        )
-        troubled = _troubled(tx, shown)
-        for link, intent in sent:
-            if intent is not None:
-                _compare(runtime, tx, link, intent, records[link.internal_id], troubled)
-    return len(shown)
+        _keep(runtime, tx, sent, records)
+        for link in vanished:
+            tx.exceptions.open(
+                _exception(runtime, link, DIFFERS, "deleted", f"{_name(link)} is no longer in NetSuite.")
+            )
+        tx.links.read_back(vanished)
+    return len(records)
+
+
+async def _read(runtime: Runtime, sent: Mapping[Link, Intent | None]) -> dict[str, dict[str, str]]:
+    """Records by internal id, as far as NetSuite shows them."""
+    query = _READ_BACK.format(markers=", ".join("?" for _ in sent))
+    rows = await runtime.netsuite.suiteql(query, [link.internal_id for link in sent], lane="orders")
+    records = {row["id"]: row for row in rows}
+    for link, intent in sent.items():
+        record = records.get(link.internal_id)
+        if record is not None and intent is not None and not _agrees(intent, record.get("foreigntotal")):
+            # SuiteQL can lag behind a write; the record service shows what is saved (N 3.5).
+            saved = await runtime.netsuite.get("salesOrder", link.internal_id, expand=False, lane="orders")
+            record["foreigntotal"] = str(saved.get("total"))
+    return records
+
+
+async def _vanished(runtime: Runtime, unseen: Sequence[Link]) -> list[Link]:
+    """Those that SuiteQL goes on not showing, and the record service does not have either."""
+    gone: list[Link] = []
+    for link in unseen:
+        if link.written_at is None or runtime.clock.now() - link.written_at < _LONGEST_LAG:
+            continue
+        try:
+            await runtime.netsuite.get("salesOrder", link.internal_id, expand=False, lane="orders")
+        except NetSuiteNotFound:
+            gone.append(link)
+    return gone
+
+
+def _keep(
+    runtime: Runtime,
+    tx: Transaction,
+    sent: Mapping[Link, Intent | None],
+    records: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Keep the numbers, plan to tell TikTok, and tell finance of totals that are not what was sent."""
+    read = {
+        replace(link, document_number=records[link.internal_id].get("tranid") or link.document_number): intent
+        for link, intent in sent.items()
+        if link.internal_id in records
+    }
+    tx.links.read_back(list(read))
+    numbered = [_reference(link, intent) for link, intent in read.items() if link.document_number and intent]
+    tx.intents.plan(numbered)
+    troubled = _troubled(tx, list(read))
+    for link, intent in read.items():
+        if intent is not None:
+            _compare(runtime, tx, link, intent, records[link.internal_id].get("foreigntotal"), troubled)
 
 
 def _sent(tx: Transaction, link: Link, newest: Mapping[FactKey, Intent]) -> Intent | None:
@@ -71,6 +116,14 @@ def _sent(tx: Transaction, link: Link, newest: Mapping[FactKey, Intent]) -> Inte
     if intent is not None and intent.payload_hash == link.payload_hash:
         return intent
     return next((i for i in tx.intents.history(link.fact) if i.payload_hash == link.payload_hash), None)
+
+
+def _owed(intent: Intent) -> Decimal:
+    return Decimal(str(intent.payload["document"]["control_total"]))
+
+
+def _agrees(intent: Intent, stored: str | None) -> bool:
+    return stored is not None and abs(Decimal(stored)) == abs(_owed(intent))
 
 
 def _reference(link: Link, intent: Intent) -> NewIntent:
@@ -85,7 +138,7 @@ def _troubled(tx: Transaction, links: Sequence[Link]) -> set[str]:
     """Subjects among these that have unresolved exceptions."""
     by_shop: dict[tuple[str, str], list[str]] = {}
     for link in links:
-        by_shop.setdefault((link.fact.channel, link.fact.shop), []).append(f"order {link.fact.business_key}")
+        by_shop.setdefault((link.fact.channel, link.fact.shop), []).append(_subject(link))
     return {
         subject
         for (channel, shop), subjects in by_shop.items()
@@ -94,41 +147,47 @@ def _troubled(tx: Transaction, links: Sequence[Link]) -> set[str]:
 
 
 def _compare(
-    runtime: Runtime,
-    tx: Transaction,
-    link: Link,
-    intent: Intent,
-    record: Mapping[str, str],
-    troubled: set[str],
+    runtime: Runtime, tx: Transaction, link: Link, intent: Intent, stored: str | None, troubled: set[str]
 ) -> None:
-    owed = Decimal(str(intent.payload["document"]["control_total"]))
-    currency = intent.payload["document"]["currency"]
-    stored = record.get("foreigntotal")
-    subject = f"order {link.fact.business_key}"
-    if stored is not None and abs(Decimal(stored)) == abs(owed):
-        if intent.state == IntentState.APPLIED and subject in troubled:
-            tx.exceptions.clear(
-                channel=link.fact.channel,
-                shop=link.fact.shop,
-                subject=subject,
-                reason="the Sales Order has the right total",
-                kinds=("total_differs",),
-            )
-        return
-    kind = kind_named("total_differs")
-    tx.exceptions.open(
-        NewException(
-            kind=kind.name,
+    if not _agrees(intent, stored):
+        currency = intent.payload["document"]["currency"]
+        message = (
+            f"{_name(link)} has a total of {stored or 'nothing'} {currency} in NetSuite; "
+            f"{_owed(intent)} {currency} was sent."
+        )
+        tx.exceptions.open(_exception(runtime, link, TOTAL_DIFFERS, "total", message, intent))
+    elif intent.state == IntentState.APPLIED and _subject(link) in troubled:
+        tx.exceptions.clear(
             channel=link.fact.channel,
             shop=link.fact.shop,
-            subject=subject,
-            cause="total",
-            message=f"Order {link.fact.business_key} of shop {link.fact.shop}: Sales Order "
-            f"{record.get('tranid') or link.internal_id} has a total of {stored or 'nothing'} {currency} in "
-            f"NetSuite; {owed} {currency} was sent.",
-            what_to_do=kind.what_to_do,
-            owner=runtime.mapping.owner_of(kind.name),
-            severity=kind.severity,
-            due_at=kind.due_at(runtime.clock.now(), intent.deadline),
+            subject=_subject(link),
+            reason="the Sales Order has the right total",
+            kinds=(TOTAL_DIFFERS,),
         )
+
+
+def _exception(
+    runtime: Runtime, link: Link, kind_name: str, cause: str, message: str, intent: Intent | None = None
+) -> NewException:
+    kind = kind_named(kind_name)
+    return NewException(
+        kind=kind.name,
+        channel=link.fact.channel,
+        shop=link.fact.shop,
+        subject=_subject(link),
+        cause=cause,
+        message=message,
+        what_to_do=kind.what_to_do,
+        owner=runtime.mapping.owner_of(kind.name),
+        severity=kind.severity,
+        due_at=kind.due_at(runtime.clock.now(), intent.deadline if intent else None),
     )
+
+
+def _subject(link: Link) -> str:
+    return f"order {link.fact.business_key}"
+
+
+def _name(link: Link) -> str:
+    number = link.document_number or link.internal_id
+    return f"Order {link.fact.business_key} of shop {link.fact.shop}: Sales Order {number}"

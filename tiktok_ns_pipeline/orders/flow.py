@@ -27,7 +27,7 @@ from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
-from tiktok_ns_pipeline.orders.acknowledging import acknowledge_sales_orders
+from tiktok_ns_pipeline.orders.acknowledging import TOTAL_DIFFERS, acknowledge_sales_orders
 from tiktok_ns_pipeline.orders.applying import (
     CUSTOMER,
     REFERENCE,
@@ -306,7 +306,7 @@ class OrdersFlow:
         basis = f"{self._runtime.mapping.fingerprint()}/{items.fingerprint()}"
         with self._runtime.ledger.read() as tx:
             changed = tx.cursors.get(BASIS_CURSOR) != basis
-            asked = tx.exceptions.asked_for_replay((*STAGING_KINDS, *ENGINE_KINDS))
+            asked = tx.exceptions.asked_for_replay((*STAGING_KINDS, *ENGINE_KINDS, TOTAL_DIFFERS))
             parked = tx.exceptions.list(kinds=STAGING_KINDS) if changed else []
         replayed = 0
         for shop, access in shops:
@@ -344,6 +344,7 @@ class OrdersFlow:
             kind = {"order": SALES_ORDER, "reference": REFERENCE, "customer": CUSTOMER}.get(what)
             facts += [FactKey(exception.channel, exception.shop, kind, key)] if kind else []
         tx.intents.take_up_again(facts)
+        tx.links.read_again([fact for fact in facts if fact.kind == SALES_ORDER])
         tx.exceptions.replayed([exception.id for exception in asked])
 
     # Apply and acknowledge
@@ -384,6 +385,8 @@ class OrdersFlow:
         except SYSTEM_ERRORS as error:
             self._note("read-back", error)
             return 0
+        if done:
+            self._logins.answered("netsuite")
         self.report.acknowledged += done
         return done
 
