@@ -1,10 +1,14 @@
 """What the code location offers; who adds or renames something changes this list knowingly."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import dagster as dg
 
+from tests.dagster.stage import ROOT
 from tiktok_ns_pipeline.dagster_support import POOLS
 from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.lake.tables import TABLES
@@ -60,7 +64,7 @@ def test_jobs_schedules_sensors_and_checks():
         ("maintenance_schedule", "40 3 * * *", "RUNNING"),
     }
     assert {(s.name, s.minimum_interval_seconds, s.default_status.value) for s in found.sensor_defs} == {
-        ("orders_sensor", 5, "RUNNING")
+        ("orders_sensor", 2, "RUNNING")
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
         "netsuite_sales_orders:control_totals_hold",
@@ -124,3 +128,16 @@ def test_the_flow_itself_does_without_dagster():
     program = "import tiktok_ns_pipeline.orders.flow, sys; print('dagster' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_workspace_and_instance_are_taken_as_they_stand(tmp_path: Path):
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    command = [Path(sys.executable).with_name("dagster"), "definitions", "validate"]
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Validation successful for code location tiktok_ns_pipeline" in done.stdout
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert instance.telemetry_enabled is False
+        assert instance.run_monitoring_enabled

@@ -82,6 +82,16 @@ def test_no_second_run_while_one_waits_or_works(on_stage: Stage, untouched: dg.D
     assert evaluate(untouched) == (None, f"run {run.run_id[:8]} is {status.lower()}")
 
 
+def test_a_run_that_got_lost_keeps_the_next_one_away_for_a_while_only(
+    on_stage: Stage, untouched: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    tags = {**LIVE, "dagster/max_runtime": "0"}
+    untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
+    assert evaluate(untouched)[0] is None
+    monkeypatch.setattr(automation, "_LOST_AFTER", timedelta(0))
+    assert evaluate(untouched)[0] is not None
+
+
 def test_a_run_of_a_person_does_not_hold_up_the_live_one(on_stage: Stage, untouched: dg.DagsterInstance):
     untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED)
     assert evaluate(untouched)[0] is not None

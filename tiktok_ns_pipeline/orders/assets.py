@@ -82,7 +82,7 @@ _PUBLISHED = dg.AssetSpec(
     "back and compared, and their numbers are told to TikTok.",
     group_name=GROUP,
     owners=[OPERATIONS],
-    kinds={"netsuite", "postgres"},
+    kinds={"netsuite"},
     freshness_policy=_FRESH,
 )
 

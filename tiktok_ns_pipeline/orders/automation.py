@@ -31,6 +31,9 @@ AFTER_FAILURE = timedelta(minutes=1)
 _BEYOND_BUDGET_S = 300
 """Time to start, to finish what is under way and to check, beyond a run's budget."""
 
+_LOST_AFTER = timedelta(minutes=15)
+"""A run that has not ended so long after its longest time never will."""
+
 _AT_WORK = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -66,7 +69,8 @@ items_schedule = dg.ScheduleDefinition(
 
 @dg.sensor(
     job=orders_job,
-    minimum_interval_seconds=5,
+    # The daemon comes by every five seconds; a limit of five would let it miss every other time.
+    minimum_interval_seconds=2,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks our records and TikTok whether there is work; never does any.",
 )
@@ -74,7 +78,7 @@ def orders_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Ski
     """One run when there is work and none is waiting or at work."""
     runs = context.instance.get_run_records(dg.RunsFilter(job_name=orders_job.name, tags=LIVE), limit=1)
     last = runs[0] if runs else None
-    if last is not None and last.dagster_run.status in _AT_WORK:
+    if last is not None and _is_at_work(last):
         return dg.SkipReason(f"run {last.dagster_run.run_id[:8]} is {last.dagster_run.status.value.lower()}")
     ended = datetime.fromtimestamp(last.end_time, UTC) if last is not None and last.end_time else None
     since_end = datetime.now(UTC) - ended if ended else REGULARLY
@@ -87,6 +91,17 @@ def orders_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Ski
     if since_end >= REGULARLY:
         return _live_run(f"regularly, {REGULARLY} after the last run")
     return _looked()
+
+
+def _is_at_work(record: dg.RunRecord) -> bool:
+    """Whether a run waits or works, as far as one can believe it.
+
+    One that was lost before it started is never failed by Dagster's monitoring; it must not keep the
+    next one away for ever.
+    """
+    run = record.dagster_run
+    longest = timedelta(seconds=int(run.tags.get(MAX_RUNTIME_TAG, "0"))) + _LOST_AFTER
+    return run.status in _AT_WORK and datetime.now(UTC) - record.create_timestamp < longest
 
 
 def _looked() -> dg.RunRequest | dg.SkipReason:
