@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tiktok_ns_pipeline.orders.standing import Standing
     from tiktok_ns_pipeline.settings import Settings
 
+_FACTS = {"so": "Sales Order", "ref": "number at TikTok", "cust": "customer"}
+"""What people call the kinds of facts that the flow makes true."""
+
 explain = typer.Typer(no_args_is_help=True, help="Why something is as it is: each decision and its rule.")
 sync = typer.Typer(no_args_is_help=True, help="Run a flow once, now, from here.")
 
@@ -100,7 +103,10 @@ def _print_report(out: Console, report: RunReport) -> None:
         ("skipped by rule", report.plan.skipped),
         ("parked", report.plan.parked),
         *((f"  {kind}", count) for kind, count in sorted(report.plan.parked_by_kind.items())),
-        *((f"applied: {kind}", count) for kind, count in sorted(report.dispatch.applied.items())),
+        *(
+            (f"done: {_FACTS.get(kind, kind)}", count)
+            for kind, count in sorted(report.dispatch.applied.items())
+        ),
         ("read back in NetSuite", report.acknowledged),
         ("retried", report.dispatch.retried),
     ]
@@ -131,8 +137,8 @@ def _print_progress(out: Console, standing: Standing) -> None:
     for intent in standing.intents:
         error = f": {intent.last_error}" if intent.last_error else ""
         out.print(
-            f"{intent.fact.kind} revision {intent.revision}: {intent.state}, {intent.attempts} attempts, "
-            f"{shown(intent.updated_at)}{error}",
+            f"{_FACTS.get(intent.fact.kind, intent.fact.kind)}, revision {intent.revision}: {intent.state}, "
+            f"attempts {intent.attempts}, {shown(intent.updated_at)}{error}",
             markup=False,
             soft_wrap=True,
         )

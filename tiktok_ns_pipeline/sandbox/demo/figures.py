@@ -8,21 +8,36 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import sqlalchemy as sa
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from tiktok_ns_pipeline.ledger import Ledger, schema
+from tiktok_ns_pipeline.ledger.database import transaction
 from tiktok_ns_pipeline.orders.applying import SALES_ORDER
 
-_LATEST = 200
+_MEASURED = 200
 _ASKED_AT_ONCE = 20
+_SHOWN = 6
 _WAITING = ("UNPAID", "ON_HOLD")
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One order and its Sales Order."""
+
+    shop: str
+    order_id: str
+    external_id: str
+    number: str
+    """Document number in NetSuite, or its internal id until that was read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,8 @@ class Figures:
     """What waits for a person, the most urgent first."""
     latencies: Sequence[timedelta]
     netsuite_calls: int
-    faults: int
+    latest: Sequence[Posted]
+    """The last Sales Orders, newest first."""
 
     @property
     def placed(self) -> int:
@@ -62,9 +78,19 @@ class Figures:
             f"p95 {_shown(self.latencies, 0.95)}, NetSuite calls {self.netsuite_calls}"
         )
 
-    def table(self, title: str) -> Table:
-        """All of it as a table, a row for each shop."""
-        table = Table(title=title, title_justify="left", caption_justify="left", show_footer=True)
+    def display(self, title: str) -> RenderableType:
+        """All of it for a terminal: a row for each shop, and the last Sales Orders."""
+        facts = [
+            f"may be fulfilled -> Sales Order: p50 {_shown(self.latencies, 0.5)}, "
+            f"p95 {_shown(self.latencies, 0.95)} (last {len(self.latencies)})",
+            f"NetSuite calls since the start: {self.netsuite_calls:,}",
+            f"exceptions: {len(self.exceptions)}",
+            *(f"  {text}" for text in self.exceptions[:3]),
+        ]
+        return Group(Text(title, style="bold"), self._shops(), self._latest(), Text("\n".join(facts)))
+
+    def _shops(self) -> Table:
+        table = Table(show_footer=True)
         table.add_column("shop", footer="all")
         for name, footer in (
             ("placed", self.placed),
@@ -81,12 +107,18 @@ class Figures:
                 str(counts.get("CANCELLED", 0)),
                 f"[bold green]{self.posted.get(shop, 0)}[/]",
             )
-        table.caption = (
-            f"may be fulfilled -> Sales Order: p50 {_shown(self.latencies, 0.5)}, "
-            f"p95 {_shown(self.latencies, 0.95)} (last {len(self.latencies)})\n"
-            f"NetSuite calls: {self.netsuite_calls:,}\n"
-            f"exceptions: {len(self.exceptions)}" + "".join(f"\n  {text}" for text in self.exceptions[:3])
-        )
+        return table
+
+    def _latest(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for posted in self.latest:
+            table.add_row(
+                "TikTok order",
+                posted.order_id,
+                "->",
+                f"[green]{posted.number}[/]",
+                f"[dim]{posted.external_id}[/]",
+            )
         return table
 
 
@@ -96,8 +128,9 @@ class FigureReader:
     def __init__(self, control_url: str, ledger: Ledger) -> None:
         self._control = httpx.Client(base_url=control_url, timeout=5.0)
         self._ledger = ledger
-        self._latencies: deque[timedelta] = deque(maxlen=_LATEST)
-        # What a former start posted says nothing about this one.
+        self._latencies: deque[timedelta] = deque(maxlen=_MEASURED)
+        # What was to be posted before this start waited for it, and says nothing about speed.
+        self._since = datetime.now(UTC)
         self._last_link = self._newest_link()
 
     def read(self) -> Figures:
@@ -107,13 +140,17 @@ class FigureReader:
         with self._ledger.read() as tx:
             posted = {shop: tx.links.count(SALES_ORDER, shop) for shop in stats["orders"]}
             exceptions = tx.exceptions.list()
+        latest = self._links(sa.desc, after=0, limit=_SHOWN)
         return Figures(
             shops=stats["orders"],
             posted=posted,
             exceptions=[f"{each.kind}: {each.message}" for each in exceptions],
             latencies=tuple(self._latencies),
             netsuite_calls=stats["requests"].get("netsuite", 0),
-            faults=sum(stats["faults"].values()),
+            latest=[
+                Posted(row.shop, row.business_key, row.external_id, row.document_number or row.internal_id)
+                for row in latest
+            ],
         )
 
     def close(self) -> None:
@@ -122,26 +159,27 @@ class FigureReader:
 
     def _measure(self) -> None:
         """The latency of every Sales Order that was posted since the last look."""
-        table = schema.links
-        statement = (
-            sa.select(table.c.id, table.c.business_key, table.c.created_at)
-            .where(table.c.kind == SALES_ORDER, table.c.id > self._last_link)
-            .order_by(table.c.id)
-            .limit(_ASKED_AT_ONCE)
-        )
-        with self._ledger.engine.connect().execution_options(ledger_writes=False) as connection:
-            rows = connection.execute(statement).all()
-        for identity, order_id, created_at in rows:
-            self._last_link = identity
-            truths = self._control.get("/truth", params={"order_id": order_id}).raise_for_status().json()
-            if released_at := truths[0]["released_at"]:
-                self._latencies.append(created_at - datetime.fromisoformat(released_at))
+        for row in self._links(sa.asc, after=self._last_link, limit=_ASKED_AT_ONCE):
+            self._last_link = row.id
+            asked = self._control.get("/truth", params={"order_id": row.business_key})
+            released_at = asked.raise_for_status().json()[0]["released_at"]
+            if released_at and datetime.fromisoformat(released_at) >= self._since:
+                self._latencies.append(row.created_at - datetime.fromisoformat(released_at))
 
     def _newest_link(self) -> int:
+        newest = self._links(sa.desc, after=0, limit=1)
+        return newest[0].id if newest else 0
+
+    def _links(self, order: Callable[[Any], Any], *, after: int, limit: int) -> Sequence[sa.Row[Any]]:
         table = schema.links
-        statement = sa.select(sa.func.max(table.c.id)).where(table.c.kind == SALES_ORDER)
-        with self._ledger.engine.connect().execution_options(ledger_writes=False) as connection:
-            return int(connection.execute(statement).scalar() or 0)
+        statement = (
+            sa.select(table)
+            .where(table.c.kind == SALES_ORDER, table.c.id > after)
+            .order_by(order(table.c.id))
+            .limit(limit)
+        )
+        with transaction(self._ledger.engine, writes=False) as connection:
+            return connection.execute(statement).all()
 
 
 def percentile(values: Sequence[timedelta], share: float) -> timedelta | None:

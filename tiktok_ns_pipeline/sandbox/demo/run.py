@@ -182,7 +182,7 @@ def _shower(options: DemoOptions, out: Console, title: str) -> Generator[Callabl
     """How figures are shown: a live table on a terminal, else a line now and then."""
     if options.live_table and out.is_terminal:
         with Live(console=out, auto_refresh=False, transient=False) as live:
-            yield lambda figures: live.update(figures.table(title), refresh=True)
+            yield lambda figures: live.update(figures.display(title), refresh=True)
         return
     shown_at = 0.0
 
