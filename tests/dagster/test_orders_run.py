@@ -10,7 +10,10 @@ from tiktok_ns_pipeline.clock import SystemClock
 from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEMS, STAGED_SALES_ORDERS
+from tiktok_ns_pipeline.ledger.exceptions import NewException
+from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
 from tiktok_ns_pipeline.orders.assets import OrdersRun, sales_orders_from_tiktok
+from tiktok_ns_pipeline.orders.checks import TOTALS, UNMAPPED
 
 OP = sales_orders_from_tiktok.op.name
 
@@ -106,6 +109,27 @@ def test_what_waits_longer_than_the_grace_is_late(
     assert not check.passed
     assert "unmapped_sku" in str(check.metadata["table"].value)
     assert isinstance(check.metadata["oldest_pending_s"], dg.FloatMetadataValue)
+
+
+def test_a_total_that_differs_in_netsuite_fails_the_check_of_totals(
+    on_stage: Stage, instance: dg.DagsterInstance
+):
+    differs = NewException(
+        "total_differs", "tiktok", "us", "order 1", "total", "9 is not 10", "look", "finance", "critical"
+    )
+    with on_stage.ledger() as ledger, ledger.begin() as tx:
+        number = tx.exceptions.open(differs)
+    check = checks(run(instance))["control_totals_hold"]
+    assert not check.passed
+    assert check.metadata["offenders"].value == ["us/order 1: total"]
+    assert "9 is not 10" in str(check.metadata["table"].value)
+    with on_stage.ledger() as ledger, ledger.begin() as tx:
+        tx.exceptions.resolve(number, "it was only a test", "somebody")
+    assert checks(run(instance))["control_totals_hold"].passed
+
+
+def test_the_checks_ask_for_kinds_that_exist():
+    assert {*TOTALS, *UNMAPPED} <= set(KINDS)
 
 
 def test_named_orders_are_read_and_those_that_tiktok_does_not_know_are_named(

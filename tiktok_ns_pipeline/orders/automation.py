@@ -90,7 +90,7 @@ def orders_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Ski
         return dg.SkipReason(f"the last run failed; the next one begins {AFTER_FAILURE} after it")
     if since_end >= REGULARLY:
         return _live_run(f"regularly, {REGULARLY} after the last run")
-    return _looked()
+    return _looked(since_end)
 
 
 def _is_at_work(record: dg.RunRecord) -> bool:
@@ -104,14 +104,14 @@ def _is_at_work(record: dg.RunRecord) -> bool:
     return run.status in _AT_WORK and datetime.now(UTC) - record.create_timestamp < longest
 
 
-def _looked() -> dg.RunRequest | dg.SkipReason:
+def _looked(since_last_run: timedelta) -> dg.RunRequest | dg.SkipReason:
     from tiktok_ns_pipeline.ledger import LedgerError
     from tiktok_ns_pipeline.mapping import MappingError
     from tiktok_ns_pipeline.orders.looking import look_for_work
     from tiktok_ns_pipeline.settings import Settings, SettingsError
 
     try:
-        look = look_for_work(Settings.from_environment())
+        look = look_for_work(Settings.from_environment(), since_last_run)
     except (SettingsError, MappingError, LedgerError) as error:
         return dg.SkipReason(f"cannot look: {error}")
     return _live_run(look.reason) if look.is_due else dg.SkipReason(look.reason)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tiktok_ns_pipeline.ledger.exceptions import OpenException
     from tiktok_ns_pipeline.ledger.intents import Intent
 
-TOTALS = ("control_total_differs", "contradictory_amounts", "netsuite_differs")
+TOTALS = ("control_total_differs", "contradictory_amounts", "total_differs", "netsuite_differs")
 """Amounts that do not agree: in staging, within TikTok's order, or in NetSuite after saving."""
 
 UNMAPPED = (
