@@ -6,7 +6,7 @@ One stage serves all tests; each leaves it quiet: nothing is due.
 import statistics
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from tests.dagster.stage import Stage, enter
 from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.ledger.exceptions import NewException
+from tiktok_ns_pipeline.ledger.leases import SlotLease
 from tiktok_ns_pipeline.orders import automation
 from tiktok_ns_pipeline.orders.automation import LIVE, orders_sensor
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
@@ -90,6 +91,21 @@ def test_a_run_that_got_lost_keeps_the_next_one_away_for_a_while_only(
     assert evaluate(untouched)[0] is None
     monkeypatch.setattr(automation, "_LOST_AFTER", timedelta(0))
     assert evaluate(untouched)[0] is not None
+
+
+def test_a_run_that_died_unnoticed_is_followed_by_another_one(
+    after_a_run: Stage, untouched: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED, tags=LIVE)
+    assert evaluate(untouched)[0] is None
+    monkeypatch.setattr(automation, "_SILENT_AFTER", timedelta(0))
+    assert evaluate(untouched)[0] is not None
+    alive = SlotLease("another process", 1, {}, datetime.now(UTC) + timedelta(seconds=6))
+    with after_a_run.ledger() as ledger, ledger.begin() as tx:
+        tx.leases.save("netsuite", alive)
+    assert evaluate(untouched)[0] is None
+    with after_a_run.ledger() as ledger, ledger.begin() as tx:
+        tx.leases.drop("netsuite", "another process")
 
 
 def test_a_run_of_a_person_does_not_hold_up_the_live_one(on_stage: Stage, untouched: dg.DagsterInstance):

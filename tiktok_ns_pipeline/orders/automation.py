@@ -34,6 +34,9 @@ _BEYOND_BUDGET_S = 300
 _LOST_AFTER = timedelta(minutes=15)
 """A run that has not ended so long after its longest time never will."""
 
+_SILENT_AFTER = timedelta(minutes=1)
+"""From this age on a run that has started must be seen at work in the ledger."""
+
 _AT_WORK = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -96,12 +99,25 @@ def orders_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Ski
 def _is_at_work(record: dg.RunRecord) -> bool:
     """Whether a run waits or works, as far as one can believe it.
 
-    One that was lost before it started is never failed by Dagster's monitoring; it must not keep the
-    next one away for ever.
+    Dagster never learns of runs that were lost before they started, and late of those that died with
+    their container; neither must keep the next one away.
     """
     run = record.dagster_run
+    age = datetime.now(UTC) - record.create_timestamp
     longest = timedelta(seconds=int(run.tags.get(MAX_RUNTIME_TAG, "0"))) + _LOST_AFTER
-    return run.status in _AT_WORK and datetime.now(UTC) - record.create_timestamp < longest
+    if run.status not in _AT_WORK or age >= longest:
+        return False
+    return run.status is not dg.DagsterRunStatus.STARTED or age < _SILENT_AFTER or _is_anybody_at_work()
+
+
+def _is_anybody_at_work() -> bool:
+    from tiktok_ns_pipeline.orders.looking import is_anybody_at_work
+    from tiktok_ns_pipeline.settings import Settings, SettingsError
+
+    try:
+        return is_anybody_at_work(Settings.from_environment())
+    except SettingsError:
+        return True
 
 
 def _looked(since_last_run: timedelta) -> dg.RunRequest | dg.SkipReason:

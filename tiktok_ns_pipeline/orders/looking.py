@@ -76,6 +76,18 @@ def look_for_work(settings: Settings, since_last_run: timedelta, clock: Clock | 
         ledger.close()
 
 
+def is_anybody_at_work(settings: Settings) -> bool:
+    """Whether any process of the pipeline holds or awaits slots; one at work says so every two seconds."""
+    ledger = Ledger(open_engine(settings.database_url), SystemClock())
+    try:
+        with ledger.read() as tx:
+            return any(tx.leases.living(system) for system in ("netsuite", "tiktok"))
+    except (OperationalError, ProgrammingError):
+        return True
+    finally:
+        ledger.close()
+
+
 def _known_work(tx: Transaction, mapping: Mapping, since_last_run: timedelta) -> str | None:
     """What our own records say is to be done."""
     if tx.intents.is_work_due(KINDS):
