@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE_S = 10.0
-"""How long a group may take to end by itself before it is killed."""
 
 
 class DemoError(Exception):
@@ -40,12 +39,16 @@ class Started:
 class Processes:
     """What one demo has running."""
 
-    def __init__(self, record: Path, logs: Path, environment: Mapping[str, str]) -> None:
-        """`record` is where the groups are written down; `environment` is what all of them see."""
+    def __init__(
+        self, record: Path, logs: Path, environment: Mapping[str, str], *, patience_s: float = _PATIENCE_S
+    ) -> None:
+        """`record` is where the groups are written down; `environment` is what all of them see. What does
+        not end by itself within `patience_s` is killed."""
         self._record = record
         self._logs = logs
         self._environment = dict(environment)
         self._started: list[Started] = []
+        self._patience_s = patience_s
 
     def start(self, name: str, command: Sequence[str]) -> Started:
         """Start a process in a group of its own; what it says goes to `<logs>/<name>.log`."""
@@ -96,7 +99,8 @@ class Processes:
         """End all: first what uses the others, at once, and last what was started first."""
         first, others = self._started[:1], self._started[1:]
         for wave in (others, first):
-            _end_groups([one.process.pid for one in wave], reap=[one.process for one in wave])
+            processes = [one.process for one in wave]
+            _end_groups([process.pid for process in processes], self._patience_s, reap=processes)
         self._started.clear()
         self._record.unlink(missing_ok=True)
 
@@ -111,7 +115,7 @@ def end_leftovers(record: Path) -> int:
         for entry in json.loads(record.read_text())
         if entry["born"] and _born(entry["group"]) == entry["born"]
     ]
-    _end_groups(left)
+    _end_groups(left, _PATIENCE_S)
     record.unlink()
     return len(left)
 
@@ -130,19 +134,19 @@ def _bound(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", 0))
 
 
-def _end_groups(groups: Sequence[int], reap: Sequence[subprocess.Popen[bytes]] = ()) -> None:
+def _end_groups(
+    groups: Sequence[int], patience_s: float, reap: Sequence[subprocess.Popen[bytes]] = ()
+) -> None:
     """Ask the groups to end, and make them end when they do not."""
     for asked in (signal.SIGTERM, signal.SIGKILL):
         for group in groups:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, asked)
-        ends = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < ends:
-            for process in reap:
-                process.poll()
-            if not any(map(_is_alive, groups)):
-                return
+        ends = time.monotonic() + patience_s
+        while any(map(_is_alive, groups)) and time.monotonic() < ends:
             time.sleep(0.05)
+        for process in reap:
+            process.poll()
 
 
 def _is_alive(group: int) -> bool:
