@@ -16,7 +16,6 @@ from tests.cli.conftest import Run
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET
 from tiktok_ns_pipeline.tiktok.signing import sign
 
-
 ZEROS = ("lost", "doubled", "wrong_cents", "wrong_quantities", "unconverged")
 
 
