@@ -145,6 +145,8 @@ def test_an_intent_waits_for_the_link_that_it_depends_on(ledger: Ledger) -> None
     customer = fact("usd-1", "cust")
     plan(ledger, wanted(depends_on=link_reference(customer)))
     assert claim(ledger) == []
+    with ledger.read() as tx:
+        assert not tx.intents.is_work_due(["so"])
     with ledger.begin() as tx:
         tx.links.save([Link(customer, "customer", "tts-us-cust-usd-1", "77", None, "h", 1)])
     assert len(claim(ledger)) == 1

@@ -352,3 +352,21 @@ def test_a_refused_login_stops_the_system_before_the_token_is_locked() -> None:
         assert len(sales_orders(rig)) == 1
 
     in_world(story)
+
+
+def test_a_run_ends_while_a_system_is_shut_or_a_customer_is_parked() -> None:
+    async def story(rig: Rig) -> None:
+        rig.faults.inject(
+            FaultKind.unauthorized, "netsuite", "POST /services/rest/record/v1/customer", times=2
+        )
+        rig.world.place_order("us", ["SKU-001"])
+        report = await rig.run(replace(SOON, budget_s=3600))
+        assert kinds(rig) == ["login_refused"]
+        assert report.turns < 60
+        assert sales_orders(rig) == []
+        await asyncio.sleep(3600)
+        await rig.run(SOON)
+        assert len(sales_orders(rig)) == 1
+        assert exceptions(rig) == []
+
+    in_world(story)

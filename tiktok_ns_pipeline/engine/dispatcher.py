@@ -148,7 +148,7 @@ class Dispatcher:
                 tx.intents.extend_leases(self._holder, now + _LEASE)
                 self._heartbeat = now
             claimed: list[Intent] = []
-            for system, room in rooms.items() if tx.intents.is_work_due(list(self._handlers)) else ():
+            for system, room in rooms.items() if tx.intents.is_work_due(self._open_kinds()) else ():
                 claimed += tx.intents.claim(
                     holder=self._holder,
                     kinds=[kind for kind, handler in self._handlers.items() if handler.system == system],
@@ -165,6 +165,19 @@ class Dispatcher:
         if claimed:
             self._probe("claimed")
         return claimed
+
+    def has_work(self) -> bool:
+        """Whether anything is under way, or due at a system that may be asked now."""
+        if not self.idle:
+            return True
+        with self._ledger.read() as tx:
+            return tx.intents.is_work_due(self._open_kinds())
+
+    def _open_kinds(self) -> list[str]:
+        """Kinds of facts whose system's breaker is not open."""
+        return [
+            kind for kind, handler in self._handlers.items() if not self._governors[handler.system].breaker
+        ]
 
     def _rooms(self) -> dict[str, int]:
         """How many more intents to take per system: enough to keep every slot busy, and a few ahead.
@@ -220,7 +233,7 @@ class Dispatcher:
 
     def _until_due(self, tx: Transaction) -> float:
         """How long to sleep when no news comes; what is due and was not claimed waits for a result."""
-        due = tx.intents.next_due(list(self._handlers))
+        due = tx.intents.next_due(self._open_kinds())
         seconds = (due - self._clock.now()).total_seconds() if due else self._look_again_s
         return min(seconds, self._look_again_s) if seconds > 0 else self._look_again_s
 

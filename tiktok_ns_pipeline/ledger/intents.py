@@ -71,7 +71,11 @@ class FactKey:
 
 @dataclass(frozen=True, slots=True)
 class NewIntent:
-    """A fact that should become true. `depends_on` names a link (kind/key) that must exist first."""
+    """A fact that should become true.
+
+    `depends_on` names a link (kind/key) that must exist first; `observed_at` is the channel's own time
+    of the version that the fact was made from.
+    """
 
     flow: str
     fact: FactKey
@@ -148,6 +152,15 @@ class Intents:
                     intent = _intent(row)
                     found[intent.fact] = intent
         return found
+
+    def take_turns(self, channel: str, shop: str) -> None:
+        """Let one transaction at a time plan for a shop: what it finds newest stays newest until it ends.
+
+        SQLite has one writer anyway.
+        """
+        if self._connection.dialect.name == "postgresql":
+            key = sa.func.hashtextextended(f"plan {channel}/{shop}", 0)
+            self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
     def plan(
         self,
@@ -462,6 +475,10 @@ _NEXT_DUE = sa.select(
 ).where(
     schema.intents.c.kind.in_(sa.bindparam("of_kinds", expanding=True)),
     schema.intents.c.state.in_([S.PLANNED, S.WAITING, S.AMBIGUOUS, S.SENDING]),
+    # What waits for a link that is not there is not due: it could not be claimed.
+    sa.or_(
+        schema.intents.c.depends_on.is_(None), sa.exists().where(_reference() == schema.intents.c.depends_on)
+    ),
 )
 
 

@@ -153,7 +153,7 @@ class OrdersFlow:
             dispatcher.nudge()
             changed += await self._acknowledge()
             self.report.turns += 1
-            if changed or not dispatcher.idle or self._is_work_due():
+            if changed or dispatcher.has_work():
                 busy_at = clock.now()
             if (clock.now() - busy_at).total_seconds() >= request.idle_s:
                 return
@@ -173,10 +173,6 @@ class OrdersFlow:
         if classify(error) == ErrorClass.AUTHENTICATION:
             with self._runtime.ledger.begin() as tx:
                 self._logins.refused(tx, "tiktok" if isinstance(error, TikTokError) else "netsuite", error)
-
-    def _is_work_due(self) -> bool:
-        with self._runtime.ledger.read() as tx:
-            return tx.intents.is_work_due(KINDS)
 
     # Observe and stage
 
