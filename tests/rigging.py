@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ SOON = RunRequest(budget_s=3600, idle_s=10)
 """A run that ends when nothing was due for ten seconds."""
 
 
-def in_world(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
-    """Give the test a rig whose seller has consented."""
+def in_world(
+    test: Callable[[Rig], Awaitable[None]], *, database_url: str | None = None, **options: Any
+) -> None:
+    """Give the test a rig whose seller has consented; its ledger is where `database_url` says."""
 
     async def body(clock: VirtualClock) -> None:
         rig = Rig(Path(folder), clock, **options)
+        if database_url is not None:
+            rig.settings = replace(rig.settings, database_url=database_url)
         await rig.log_in()
         await test(rig)
 

@@ -57,6 +57,12 @@ class LoginWatch:
             reason = f"{system} accepts our login again"
             tx.exceptions.clear(channel="tiktok", shop="*", subject=subject, reason=reason, kinds=[KIND])
 
+    def answered(self, system: System) -> None:
+        """Like `worked`, where no transaction is open."""
+        if _subject(system) in self._troubled:
+            with self._ledger.begin() as tx:
+                self.worked(tx, system)
+
     def shut_out(self, shop: str, error: Exception) -> None:
         """One shop may not be read any more: its authorization, a scope, or the shop itself ended (T 2.3)."""
         with self._ledger.begin() as tx:
@@ -64,7 +70,8 @@ class LoginWatch:
         self._troubled.add(f"shop {shop}")
 
     def let_in(self, shop: str) -> None:
-        """The shop could be read."""
+        """The shop could be read, so TikTok accepts our login."""
+        self.answered("tiktok")
         subject = f"shop {shop}"
         if subject in self._troubled:
             self._troubled.discard(subject)

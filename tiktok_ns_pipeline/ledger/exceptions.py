@@ -15,6 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from tiktok_ns_pipeline.ledger import schema
+from tiktok_ns_pipeline.ledger.database import dialect_insert
 
 ExceptionState = Literal["open", "acknowledged", "resolved"]
 UNRESOLVED: tuple[ExceptionState, ...] = ("open", "acknowledged")
@@ -91,19 +92,15 @@ class Exceptions:
             table.c.subject == new.subject,
             table.c.cause == new.cause,
         )
-        known = self._connection.execute(sa.select(table.c.id, table.c.state).where(same)).first()
+        find = sa.select(table.c.id, table.c.state).where(same)
+        known = self._connection.execute(find).first()
         if known is None:
-            values = {
-                **{name: getattr(new, name) for name in NewException.__slots__},
-                "state": "open",
-                "opened_at": self._now,
-                "last_seen_at": self._now,
-            }
-            identity: int = self._connection.execute(
-                sa.insert(table).values(values).returning(table.c.id)
-            ).scalar_one()
-            self._event(identity, "opened", "pipeline", new.message)
-            return identity
+            identity = self._insert(new)
+            if identity is not None:
+                self._event(identity, "opened", "pipeline", new.message)
+                return identity
+            # Another process opened the same one at this moment.
+            known = self._connection.execute(find).one()
         reopened = known.state == "resolved"
         values = {
             "message": new.message,
@@ -120,6 +117,18 @@ class Exceptions:
         if reopened:
             self._event(known.id, "reopened", "pipeline", new.message)
         return known.id
+
+    def _insert(self, new: NewException) -> int | None:
+        """The new row's id; None when there is one already."""
+        table = schema.exceptions
+        values = {
+            **{name: getattr(new, name) for name in NewException.__slots__},
+            "state": "open",
+            "opened_at": self._now,
+            "last_seen_at": self._now,
+        }
+        statement = dialect_insert(self._connection, table).values(values).on_conflict_do_nothing()
+        return self._connection.execute(statement.returning(table.c.id)).scalar()
 
     def clear(
         self,

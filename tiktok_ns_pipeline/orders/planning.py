@@ -3,12 +3,14 @@
 What may be posted becomes a revision of its fact; what may not (any more) withdraws what was not
 sent yet, so that no outdated document goes out. An order past shipping is posted if it never was,
 but never revised: from then on the parcel is the truth, and TikTok begins to mask addresses (T 3.6).
+A run that was held up never brings back an older version than another run has planned meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.ledger import Transaction
@@ -17,6 +19,7 @@ from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewI
 from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 from tiktok_ns_pipeline.orders.applying import CUSTOMER, SALES_ORDER, customer_fact
 from tiktok_ns_pipeline.orders.document import Customer
+from tiktok_ns_pipeline.orders.observing import FUTURE
 from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Staged
 from tiktok_ns_pipeline.runtime import Runtime
 
@@ -52,8 +55,12 @@ class OrderPlanner:
 
     def store(self, tx: Transaction, outcomes: Sequence[Outcome], *, replay: bool = False) -> None:
         """Plan, withdraw, open and clear, for the newest outcome of each order."""
+        if not outcomes:
+            return
+        tx.intents.take_turns(outcomes[0].channel, outcomes[0].shop)
         newest = {order_fact(outcome): outcome for outcome in outcomes}
         known = tx.intents.newest(newest)
+        newest = {fact: each for fact, each in newest.items() if not _is_overtaken(each, known.get(fact))}
         to_plan: list[Staged] = []
         to_withdraw: list[FactKey] = []
         for fact, outcome in newest.items():
@@ -96,7 +103,7 @@ class OrderPlanner:
                     lane=self._lane,
                     depends_on=depends_on,
                     deadline=outcome.dispatch_by,
-                    observed_at=self._runtime.clock.now(),
+                    observed_at=self._version(outcome),
                 )
             )
         tx.intents.plan(list(customers.values()))
@@ -105,6 +112,11 @@ class OrderPlanner:
             self._report.planned += planned.verdict == "new"
             self._report.revised += planned.verdict == "revised"
             self._report.replayed += planned.verdict == "replayed"
+
+    def _version(self, outcome: Outcome) -> datetime | None:
+        """When TikTok says that the order changed; None where that cannot be."""
+        updated = outcome.update_time
+        return updated if updated is not None and updated <= self._runtime.clock.now() + FUTURE else None
 
     def _customer(self, fact: FactKey, customer: Customer) -> NewIntent:
         external_id = f"tts-{fact.shop}-{CUSTOMER}-{fact.business_key}".lower()
@@ -182,6 +194,13 @@ class _Buckets:
         """Keep how full the buckets are."""
         for name, filled in self._filled.items():
             self._cursors.set(name, filled)
+
+
+def _is_overtaken(outcome: Outcome, known: Intent | None) -> bool:
+    """Whether a newer version of the order is planned already."""
+    if known is None or known.observed_at is None or outcome.update_time is None:
+        return False
+    return outcome.update_time < known.observed_at
 
 
 def _is_unposted(intent: Intent | None) -> bool:

@@ -83,8 +83,12 @@ class Rig:
         async with self.runtime() as runtime:
             await runtime.tiktok_login.exchange(AUTH_CODE)
 
-    def runtime(self) -> AbstractAsyncContextManager[Runtime]:
-        """Everything that one process of the pipeline opens."""
+    def runtime(self, *, governor_renew_s: float = 600.0) -> AbstractAsyncContextManager[Runtime]:
+        """Everything that one process of the pipeline opens.
+
+        Processes at work beside each other share slots whenever they renew theirs, so these should
+        do it more often than one that is alone.
+        """
         self._runs += 1
         return open_runtime(
             replace(self.settings, holder=f"run-{self._runs}"),
@@ -92,7 +96,7 @@ class Rig:
             transport=_Lasting(self.transport),
             probe=self._probe,
             jitter=random.Random(f"jitter {self._seed} {self._runs}"),
-            governor_renew_s=600.0,
+            governor_renew_s=governor_renew_s,
         )
 
     async def run(self, request: RunRequest | None = None) -> RunReport:
