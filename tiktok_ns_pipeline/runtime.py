@@ -82,7 +82,8 @@ async def open_runtime(
         )
     }
     async with (
-        httpx.AsyncClient(transport=transport, limits=limits, timeout=None) as http,
+        # The adapters limit each request themselves, as they do on every transport.
+        httpx.AsyncClient(transport=transport, limits=limits, timeout=None) as http,  # noqa: S113
         governors["netsuite"],
         governors["tiktok"],
     ):

@@ -11,8 +11,8 @@ from tests.conftest import SetClock
 from tiktok_ns_pipeline.engine.governor import BreakerOpen, Governor, share_out
 from tiktok_ns_pipeline.gate import LANES, Lane
 from tiktok_ns_pipeline.ledger import Ledger
-from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteThrottled
+from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
 
 demands = st.dictionaries(
     st.sampled_from("abcdef"),
@@ -122,14 +122,15 @@ def test_two_processes_share_the_budget_without_exceeding_it() -> None:
 
             await asyncio.gather(*(request() for _ in range(requests)))
 
-        async with governor(ledger, clock, budget=4) as one, governor(ledger, clock, budget=4, holder="two") as two:
+        second = governor(ledger, clock, budget=4, holder="two")
+        async with governor(ledger, clock, budget=4) as one, second as two:
             first = asyncio.create_task(load(one, "one", 60))
             await asyncio.sleep(3)
-            second = asyncio.create_task(load(two, "two", 20))
+            later = asyncio.create_task(load(two, "two", 20))
             await asyncio.sleep(6)
             assert now["one"] >= 1
             assert now["two"] >= 1
-            await asyncio.gather(first, second)
+            await asyncio.gather(first, later)
         assert most == 4
 
     in_virtual_time(work)
@@ -150,7 +151,8 @@ def test_a_vanished_process_gives_its_slots_back_when_its_lease_ends() -> None:
 
 def test_a_refused_login_stops_waiting_and_new_requests_in_every_process() -> None:
     async def work(ledger: Ledger, clock: VirtualClock) -> None:
-        async with governor(ledger, clock, budget=1) as one, governor(ledger, clock, budget=1, holder="two") as two:
+        second = governor(ledger, clock, budget=1, holder="two")
+        async with governor(ledger, clock, budget=1) as one, second as two:
 
             async def hold() -> None:
                 async with one.slot("orders"):

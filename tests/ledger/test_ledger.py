@@ -43,7 +43,7 @@ def test_migrations_build_exactly_the_declared_tables(ledger: Ledger) -> None:
 def test_a_newer_database_is_refused_with_what_to_do(ledger: Ledger, ledger_url: str) -> None:
     with ledger.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(LedgerError, match="version 9999, which this code does not know.*newer code"):
+    with pytest.raises(LedgerError, match=r"version 9999, which this code does not know.*newer code"):
         Ledger.open(ledger_url)
 
 

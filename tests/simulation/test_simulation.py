@@ -11,23 +11,23 @@ from tiktok_ns_pipeline.sandbox.simulate import NOT_IN_ALL, simulate
 from tiktok_ns_pipeline.sandbox.world import Line
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_days_of_trade_with_every_fault_end_with_nothing_lost_doubled_or_wrong(seed: int) -> None:
-    report = simulate(seed=seed, days=1, orders=250, faults="all", rate=0.04)
+    report = simulate(seed=seed, days=0.5, orders=120, faults="all", rate=0.05)
     assert report.is_clean, report.as_dict()
-    assert report.posted > 100
+    assert report.posted > 60
     assert report.crashes
 
 
 def test_every_fault_kind_strikes_in_the_simulated_trade() -> None:
-    report = simulate(seed=99, days=2, orders=700, faults="all", rate=0.06)
+    report = simulate(seed=99, days=0.5, orders=220, faults="all", rate=0.08)
     assert report.is_clean, report.as_dict()
     struck = {name.partition(".")[2] for name in report.faults}
     assert struck == {kind.value for kind in FaultKind} - {kind.value for kind in NOT_IN_ALL}
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
-    first, second = (simulate(seed=5, days=0.3, orders=60, faults="all", rate=0.05) for _ in range(2))
+    first, second = (simulate(seed=5, days=0.2, orders=40, faults="all", rate=0.05) for _ in range(2))
     first.seconds = second.seconds = 0
     assert first.as_dict() == second.as_dict()
 
@@ -43,7 +43,8 @@ def test_the_judge_names_what_is_lost_doubled_and_a_cent_off() -> None:
             name: by_order[doubled][name]
             for name in ("entity", "subsidiary", "currency", "custbody_tts_order_id", "otherRefNum")
         }
-        line = {"item": {"id": "301"}, "quantity": 1, "price": {"id": "-1"}, "rate": 10, "location": {"id": "6"}}
+        line = {"item": {"id": "301"}, "quantity": 1, "price": {"id": "-1"}, "rate": 10}
+        line["location"] = {"id": "6"}
         rig.books.create("salesOrder", {**second, "item": {"items": [line]}})
         cent = {"item": {"items": [{"line": 1, "rate": 10.01, "amount": 10.01}]}}
         rig.books.patch("salesOrder", by_order[wrong]["id"], cent)

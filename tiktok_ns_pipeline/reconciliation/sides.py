@@ -113,24 +113,28 @@ def _expectation(
     meaning = ORDER_STATUS.get(order.status)
     if meaning is None:
         return Expectation.UNKNOWN, f"its status {order.status} is not known"
-    if shop.is_before_go_live(order.create_time):
-        return (
-            Expectation.NOT_POSTED,
-            f"the order was placed before {shop.orders_since}, the shop's first day",
-        )
     if meaning == "ended":
         return Expectation.CANCELLED, "the order is cancelled"
-    if meaning == "waits":
-        return Expectation.NOT_POSTED, WAITING_REASON[order.status]
-    if order.line_items and not active_lines(order):
-        return Expectation.NOT_POSTED, "every line is cancelled"
-    owed_total = reading.owed.total if reading.owed and reading.is_sound else None
-    decision = decide(flags_of(order, owed_total), rules)
-    if decision.skips:
-        return Expectation.NOT_POSTED, f"the mapping skips {decision.kind} orders: {decision.rule.reason}"
+    why_not = _why_not_posted(order, reading, shop, rules)
+    if why_not is not None:
+        return Expectation.NOT_POSTED, why_not
     if not reading.is_sound:
         return Expectation.UNKNOWN, "; ".join(found.message for found in reading.contradictions)
     return Expectation.POSTED, ""
+
+
+def _why_not_posted(order: Order, reading: OwedReading, shop: Shop, rules: SpecialOrders) -> str | None:
+    """Why there should be no Sales Order; None where there should be one."""
+    if shop.is_before_go_live(order.create_time):
+        return f"the order was placed before {shop.orders_since}, the shop's first day"
+    if order.status in WAITING_REASON:
+        return WAITING_REASON[order.status]
+    if order.line_items and not active_lines(order):
+        return "every line is cancelled"
+    decision = decide(
+        flags_of(order, reading.owed.total if reading.owed and reading.is_sound else None), rules
+    )
+    return f"the mapping skips {decision.kind} orders: {decision.rule.reason}" if decision.skips else None
 
 
 def _postable_since(order: Order) -> datetime | None:

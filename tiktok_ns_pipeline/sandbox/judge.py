@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from tiktok_ns_pipeline.sandbox.facts import OrderTruth
 
@@ -92,4 +92,4 @@ def _goods(record: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 def _id(value: Any) -> str:
-    return str(value.get("id")) if isinstance(value, Mapping) else str(value)
+    return str(cast("Mapping[str, Any]", value).get("id")) if isinstance(value, Mapping) else str(value)
