@@ -22,7 +22,7 @@ lint: install-dev  ## ruff, pyright and the direction of imports
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/pyright
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 install:  ## .venv with what runs
 	@$(PYTHON) scripts/install.py

@@ -78,11 +78,11 @@ def _uv() -> str:
         return known
     lock = ["--require-hashes", "--requirement", str(ROOT / "requirements-installer.lock")]
     if _succeeds([sys.executable, "-m", "venv", "--clear", str(UV_HOME)]):
-        _run([str(UV_HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", *lock])
+        _run([str(UV_HOME / "bin" / "python"), "-m", "pip", "install", "-qq", *lock])
     elif _succeeds([sys.executable, "-m", "pip", "--version"]):
         # Debian splits venv from Python: pip alone will do.
         shutil.rmtree(UV_HOME, ignore_errors=True)
-        _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(UV_HOME), *lock])
+        _run([sys.executable, "-m", "pip", "install", "-qq", "--target", str(UV_HOME), *lock])
     else:
         raise OSError("this Python has neither venv nor pip; on Debian and Ubuntu: apt install python3-venv")
     return str(UV_HOME / "bin" / "uv")

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from tiktok_ns_pipeline.cli import app
 from tiktok_ns_pipeline.sandbox.demo.processes import free_ports
+from tiktok_ns_pipeline.sandbox.demo.run import STRAY
 
 STARTED_WITHIN_S = 150
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
@@ -115,7 +116,9 @@ def test_orders_are_posted_ctrl_c_ends_all_and_a_second_start_goes_on(tmp_path: 
 
     settings = dict(re.findall(r"export (\w+)=(.*)", (home / "environment").read_text()))
     listed = CliRunner().invoke(app, ["exceptions", "list", "--json"], env=settings)
-    assert {each["kind"] for each in json.loads(listed.stdout)} <= {"unmapped_sku"}
+    parked = json.loads(listed.stdout)
+    assert {each["kind"] for each in parked} == {"unmapped_sku"}
+    assert any(f"sku:{STRAY}" == each["cause"] for each in parked)
 
 
 @pytest.mark.timeout(300)

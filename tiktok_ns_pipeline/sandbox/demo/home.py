@@ -54,6 +54,11 @@ class DemoHome:
         return self.path / "processes.json"
 
     @property
+    def mapping(self) -> Path:
+        """The seller's decisions."""
+        return self.path / "mapping.yaml"
+
+    @property
     def logs(self) -> Path:
         """What each process says."""
         return self.path / "logs"
@@ -112,9 +117,8 @@ class DemoHome:
         """Make what is not there yet, and point Dagster's processes at the code server."""
         for folder in ("data", "dagster", "sandbox", "secrets", "logs"):
             (self.path / folder).mkdir(exist_ok=True)
-        mapping = self.path / "mapping.yaml"
-        if not mapping.exists():
-            shutil.copy(MAPPING, mapping)
+        if not self.mapping.exists():
+            shutil.copy(MAPPING, self.mapping)
         shutil.copy(_ROOT / "dagster.yaml", self.path / "dagster" / "dagster.yaml")
         self.workspace.write_text(_WORKSPACE.format(port=code_port, location=LOCATION))
 
@@ -122,10 +126,12 @@ class DemoHome:
         """What the pipeline's processes see; written down for other terminals, too."""
         ours = {
             **sandbox_environment(urls, self.sandbox_environment_file),
-            "TNS_MAPPING": str(self.path / "mapping.yaml"),
+            "TNS_MAPPING": str(self.mapping),
             "TNS_DATA_DIR": str(self.path / "data"),
             "TNS_NETSUITE_SLOTS": "5",
             "TNS_POLL_SECONDS": "1",
+            # A corrected mapping is read by the next run.
+            "TNS_RUN_BUDGET_SECONDS": "60",
             "DAGSTER_HOME": str(self.path / "dagster"),
         }
         write_exports(self.environment_file, ours)

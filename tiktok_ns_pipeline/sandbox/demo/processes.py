@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What tells a demo to end: Ctrl-C, the system, the terminal's end."""
+
 _PATIENCE_S = 10.0
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class DemoError(Exception):
@@ -53,7 +58,8 @@ class Processes:
     def start(self, name: str, command: Sequence[str]) -> Started:
         """Start a process in a group of its own; what it says goes to `<logs>/<name>.log`."""
         log = self._logs / f"{name}.log"
-        with log.open("ab") as out:
+        # Between its birth and being written down nobody would know of it.
+        with _signals_deferred(), log.open("ab") as out:
             process = subprocess.Popen(  # noqa: S603 - commands of ours
                 command,
                 env=self._environment,
@@ -62,10 +68,10 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        started = Started(name, process, log)
-        self._started.append(started)
-        groups = [{"group": one.process.pid, "born": _born(one.process.pid)} for one in self._started]
-        self._record.write_text(json.dumps(groups))
+            started = Started(name, process, log)
+            self._started.append(started)
+            groups = [{"group": one.process.pid, "born": _born(one.process.pid)} for one in self._started]
+            self._record.write_text(json.dumps(groups))
         return started
 
     def run_through(self, name: str, command: Sequence[str]) -> None:
@@ -134,6 +140,20 @@ def _bound(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", 0))
 
 
+@contextmanager
+def _signals_deferred() -> Generator[None]:
+    """Signals that mean the end are delivered when the block is left."""
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in STOPPING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 def _end_groups(
     groups: Sequence[int], patience_s: float, reap: Sequence[subprocess.Popen[bytes]] = ()
 ) -> None:
@@ -189,5 +209,5 @@ def _answers(port: int) -> bool:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = _COLOURS.sub("", log.read_text(errors="replace")).strip().splitlines()
     return lines[-1] if lines else "it said nothing."

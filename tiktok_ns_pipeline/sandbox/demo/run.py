@@ -24,14 +24,21 @@ from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET
 from tiktok_ns_pipeline.sandbox.demo.figures import FigureReader, Figures
 from tiktok_ns_pipeline.sandbox.demo.home import LOCATION, DemoHome
-from tiktok_ns_pipeline.sandbox.demo.processes import DemoError, Processes, end_leftovers, free_ports
+from tiktok_ns_pipeline.sandbox.demo.processes import (
+    STOPPING,
+    DemoError,
+    Processes,
+    end_leftovers,
+    free_ports,
+)
 from tiktok_ns_pipeline.sandbox.serve import HOST, Urls
 from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 
 _LOOK_EVERY_S = 1.0
 _LINE_EVERY_S = 5.0
 _FIRST_ORDERS = 8
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STRAY = "SUMMER-HAT"
+"""What the first order sells that no NetSuite item is, until a person maps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,13 @@ def _run(home: DemoHome, options: DemoOptions, out: Console, *, reset: bool) -> 
     try:
         out.print("Starting TikTok Shop, NetSuite and Dagster ...")
         _start(processes, home, options, ports)
-        out.print(f"Dagster's pages: [bold]http://{HOST}:{ports.ui}[/]")
-        out.print(
-            f"Another terminal: source {home.environment_file} && tiktok-ns exceptions list", soft_wrap=True
-        )
+        for line in (
+            f"Dagster's pages: [bold]http://{HOST}:{ports.ui}[/]",
+            f"In another terminal: source {home.environment_file} && tiktok-ns exceptions list",
+            f"An order that sells {STRAY} is parked: put `{STRAY}: SKU-001` under `items` of {home.mapping}, "
+            "and it is posted by itself within a minute.",
+        ):
+            out.print(line, soft_wrap=True)
         _watch(processes, home, options, ports, out)
     finally:
         with _undisturbed():
@@ -152,9 +162,12 @@ def _consent(home: DemoHome, urls: Urls) -> None:
 
 
 def _let_some_order(urls: Urls) -> None:
-    """A world in which nobody has ordered yet gets its first buyers at once."""
-    if not httpx.get(f"{urls.control}/stats").raise_for_status().json()["orders"]:
-        httpx.post(f"{urls.control}/orders", json={"draw": _FIRST_ORDERS}).raise_for_status()
+    """A world in which nobody has ordered yet gets its first buyers, and one order that has to be parked."""
+    if httpx.get(f"{urls.control}/stats").raise_for_status().json()["orders"]:
+        return
+    stray = {"shop": "us", "lines": [{"sku": STRAY, "price": "14.90"}]}
+    for wish in ({"draw": _FIRST_ORDERS}, stray):
+        httpx.post(f"{urls.control}/orders", json=wish).raise_for_status()
 
 
 def _watch(processes: Processes, home: DemoHome, options: DemoOptions, ports: _Ports, out: Console) -> None:
@@ -202,7 +215,7 @@ def _told_to_stop() -> Generator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise _Stopped
 
-    before = {each: signal.signal(each, stop) for each in _STOPPING}
+    before = {each: signal.signal(each, stop) for each in STOPPING}
     try:
         yield
     finally:
@@ -213,7 +226,7 @@ def _told_to_stop() -> Generator[None]:
 @contextmanager
 def _undisturbed() -> Generator[None]:
     """Signals wait: what is being ended is ended whole, which takes seconds at most."""
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in _STOPPING}
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in STOPPING}
     try:
         yield
     finally:
