@@ -204,6 +204,7 @@ class _Simulation:
             if getattr(found, name)
         }
         report.faults = rig.faults.by_kind()
+        report.netsuite_calls = rig.faults.asked["netsuite"]
         report.crashes = dict(self._crashes)
         ledger = rig.ledger()
         with ledger.read() as tx:
