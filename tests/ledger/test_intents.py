@@ -79,6 +79,23 @@ def test_a_revision_waits_until_the_older_one_under_way_is_resolved(ledger: Ledg
     assert [intent.revision for intent in claim(ledger)] == [2]
 
 
+@pytest.mark.parametrize("back_to", [S.PLANNED, S.WAITING])
+def test_a_revision_that_was_overtaken_while_under_way_is_not_sent_again(
+    ledger: Ledger, clock: SetClock, back_to: IntentState
+) -> None:
+    plan(ledger, wanted(content="a"))
+    [first] = claim(ledger)
+    plan(ledger, wanted(content="b"))
+    if back_to == S.PLANNED:
+        clock.forward(seconds=60)
+        [first] = claim(ledger)
+    assert move(ledger, first, back_to)
+    with ledger.read() as tx:
+        assert tx.intents.is_overtaken(first)
+    assert [intent.revision for intent in claim(ledger)] == [2]
+    assert states(ledger) == [S.SUPERSEDED, S.SENDING]
+
+
 def test_the_content_of_an_applied_fact_can_come_back(ledger: Ledger) -> None:
     for content in ("a", "b", "a"):
         plan(ledger, wanted(content=content))

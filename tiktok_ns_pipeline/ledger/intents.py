@@ -8,7 +8,7 @@
 
 Invariants: one row per (channel, shop, kind, business key, revision); `sending` is committed before
 the first byte leaves, so after a crash every such row whose lease ran out is ambiguous; a revision
-is not sent while an older one of the same fact is under way.
+is not sent while an older one of the same fact is under way, and never after a newer one.
 """
 
 from __future__ import annotations
@@ -218,7 +218,8 @@ class Intents:
         """Take due intents, most urgent lane first.
 
         What was planned or waiting comes back as `sending`; what comes back as `ambiguous` was
-        under way when its holder vanished or could not tell, and must be looked up first.
+        under way when its holder vanished or could not tell, and must be looked up first. A revision
+        that a newer one overtook before it could be sent is not sent any more.
         """
         statement = _claim_statement(self._connection.dialect.name, any_shop=not shops)
         values = {
@@ -230,7 +231,8 @@ class Intents:
             "until": lease_until,
         }
         rows = self._connection.execute(statement, values | ({"of_shops": list(shops)} if shops else {}))
-        claimed = [_intent(row) for row in rows.mappings()]
+        taken = [_intent(row) for row in rows.mappings()]
+        claimed = [intent for intent in taken if intent.state != S.SUPERSEDED]
         rank = {lane: index for index, lane in enumerate(LANES)}
         return sorted(claimed, key=lambda intent: (rank[intent.lane], intent.not_before, intent.id))
 
@@ -278,6 +280,10 @@ class Intents:
             .values(values)
         )
         return done.rowcount == 1
+
+    def is_overtaken(self, intent: Intent) -> bool:
+        """Whether a newer revision of its fact was planned."""
+        return any(newest.revision > intent.revision for newest in self.newest([intent.fact]).values())
 
     def mark_applied(self, intents: Sequence[Intent]) -> None:
         """Move many claimed intents to applied at once."""
@@ -445,7 +451,18 @@ def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
         chosen = chosen.where(table.c.shop.in_(sa.bindparam("of_shops", expanding=True)))
     if dialect == "postgresql":
         chosen = chosen.with_for_update(skip_locked=True, of=table)
-    taken = sa.case((table.c.state.in_([S.PLANNED, S.WAITING]), S.SENDING.value), else_=S.AMBIGUOUS.value)
+    newer = table.alias("newer")
+    overtaken = sa.exists().where(
+        newer.c.channel == table.c.channel,
+        newer.c.shop == table.c.shop,
+        newer.c.kind == table.c.kind,
+        newer.c.business_key == table.c.business_key,
+        newer.c.revision > table.c.revision,
+    )
+    unsent = table.c.state.in_([S.PLANNED, S.WAITING])
+    taken = sa.case(
+        (sa.and_(unsent, overtaken), S.SUPERSEDED.value), (unsent, S.SENDING.value), else_=S.AMBIGUOUS.value
+    )
     return (
         sa.update(table)
         .where(table.c.id.in_(chosen.scalar_subquery()))
