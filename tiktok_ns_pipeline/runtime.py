@@ -6,6 +6,7 @@ flow runs on real accounts, on the sandbox over loopback, or in one process in v
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 
 import httpx
 import stamina
+from stamina.instrumentation import RetryDetails
 
 from tiktok_ns_pipeline.clock import Clock, SystemClock
 from tiktok_ns_pipeline.engine.dispatcher import Probe
-from tiktok_ns_pipeline.engine.governor import Governor
+from tiktok_ns_pipeline.engine.governor import LEASE_RENEWALS, Governor
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.mapping import Mapping, load_mapping
@@ -33,9 +35,19 @@ from tiktok_ns_pipeline.tiktok.client import TikTokClient
 _TIKTOK_BUDGET = 8
 """Concurrent calls to TikTok; its own limit is a rate, which the client keeps (T 2.4)."""
 
+_RENEW_SLOTS_S = 2.0
+"""How often processes share the slots anew."""
 
-# Repeated reads are told to the standard log; the library's default would print them.
-stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
+
+_log = logging.getLogger(__name__)
+
+
+def _tell_of_retry(details: RetryDetails) -> None:
+    _log.info("try %d failed, again in %.1f s: %s", details.retry_num, details.wait_for, details.caused_by)
+
+
+# A repeated read is no news; the library's default would print each one.
+stamina.instrumentation.set_on_retry_hooks([_tell_of_retry])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +75,13 @@ async def open_runtime(
     transport: httpx.AsyncBaseTransport | None = None,
     probe: Probe = lambda _point: None,
     jitter: random.Random | None = None,
-    governor_renew_s: float = 2.0,
+    governor_renew_s: float | None = None,
 ) -> AsyncGenerator[Runtime]:
     """Open ledger, lake, mapping and both systems. `transport` replaces the network (simulation)."""
     clock = clock or SystemClock()
+    if governor_renew_s is None:
+        # Slots of a process that died are free again no later than what it had claimed.
+        governor_renew_s = min(_RENEW_SLOTS_S, settings.lease_s / LEASE_RENEWALS)
     ledger = Ledger.open(settings.database_url, clock, durable=settings.durable)
     mapping = load_mapping(settings.mapping_path)
     lake = Lake(settings.lake_url, clock)

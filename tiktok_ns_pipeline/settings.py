@@ -74,6 +74,8 @@ class Settings:
     """How far behind the watermark each look begins: fresh orders can appear late (T 3.1)."""
     first_look_days: int = 7
     items_refresh_s: float = 600.0
+    lease_s: float = 45.0
+    """How long what a process was about to do stays its own after its last sign of life."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -100,6 +102,7 @@ class Settings:
             overlap_s=reader.number("TNS_OVERLAP_SECONDS", 120.0),
             first_look_days=int(reader.number("TNS_FIRST_LOOK_DAYS", 7)),
             items_refresh_s=reader.number("TNS_ITEMS_REFRESH_SECONDS", 600.0),
+            lease_s=reader.number("TNS_LEASE_SECONDS", 45.0, least=1.0),
         )
         reader.complain()
         return settings
@@ -141,14 +144,14 @@ class _Reader:
             self._problems.append(f"{name}_FILE cannot be read: {error.strerror}")
             return ""
 
-    def number(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float, *, least: float = 0.0) -> float:
         text = self._environment.get(name)
         try:
             value = default if not text else float(text)
         except ValueError:
             value = -1.0
-        if value < 0:
-            self._problems.append(f"{name} must be a number, not negative")
+        if value < least:
+            self._problems.append(f"{name} must be a number, {least:g} or more")
         return value
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:

@@ -21,7 +21,6 @@ from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
 from tiktok_ns_pipeline.engine.governor import Governor
 from tiktok_ns_pipeline.engine.logins import LoginWatch
 from tiktok_ns_pipeline.engine.outcomes import Absent, Applied, Handler, NotYet, Outcome, Park, Unclear
-from tiktok_ns_pipeline.gate import LANES, Lane
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
 from tiktok_ns_pipeline.ledger.audit import AuditEntry
 from tiktok_ns_pipeline.ledger.exceptions import NewException
@@ -31,8 +30,7 @@ from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 Probe = Callable[[str], None]
 """Called at named points; a simulation crashes the pipeline there."""
 
-_LEASE = timedelta(seconds=45)
-_HEARTBEAT_S = 15.0
+_HEARTBEATS_PER_LEASE = 3
 _FIRST_LOOK_S = 3.0
 _LONGEST_WAIT_S = 300.0
 _TELL_AFTER_ATTEMPTS = 5
@@ -75,13 +73,14 @@ class Dispatcher:
         logins: LoginWatch,
         probe: Probe = lambda _point: None,
         jitter: random.Random | None = None,
-        lanes: Sequence[Lane] = LANES,
         shops: Sequence[str] = (),
         look_again_s: float = 2.0,
+        lease_s: float = 45.0,
     ) -> None:
         """`governors` by system (`netsuite`, `tiktok`); `owner_of` tells who owns an exception kind.
 
-        Without a nudge it looks for work of other processes every `look_again_s`.
+        Without a nudge it looks for work of other processes every `look_again_s`. What it claimed is
+        another process's to look up when it gave no sign of life for `lease_s`.
         """
         self._ledger = ledger
         self._handlers = {handler.kind: handler for handler in handlers}
@@ -92,10 +91,11 @@ class Dispatcher:
         self._logins = logins
         self._probe = probe
         self._jitter = jitter or random.Random()
-        self._lanes = lanes
         self._shops = shops
         self._look_again_s = look_again_s
         self._sleep_s = look_again_s
+        self._lease = timedelta(seconds=lease_s)
+        self._heartbeat_s = lease_s / _HEARTBEATS_PER_LEASE
         self._results: list[_Result] = []
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +120,9 @@ class Dispatcher:
                 self._start(claimed)
                 await self._wait_for_news()
             while self._tasks:
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    self._tasks, timeout=self._heartbeat_s, return_when=asyncio.FIRST_COMPLETED
+                )
                 self._turn(claiming=False)
             self._turn(claiming=False)
         finally:
@@ -137,7 +139,7 @@ class Dispatcher:
         results, self._results = self._results, []
         rooms = self._rooms() if claiming else {}
         now = self._clock.now()
-        beat = not self.idle and (now - self._heartbeat).total_seconds() >= _HEARTBEAT_S
+        beat = not self.idle and (now - self._heartbeat).total_seconds() >= self._heartbeat_s
         if not results and not rooms and not beat:
             return []
         if results:
@@ -145,7 +147,7 @@ class Dispatcher:
         with self._ledger.begin() as tx:
             self._store(tx, results)
             if beat:
-                tx.intents.extend_leases(self._holder, now + _LEASE)
+                tx.intents.extend_leases(self._holder, now + self._lease)
                 self._heartbeat = now
             claimed: list[Intent] = []
             for system, room in rooms.items() if tx.intents.is_work_due(self._open_kinds()) else ():
@@ -153,8 +155,7 @@ class Dispatcher:
                     holder=self._holder,
                     kinds=[kind for kind, handler in self._handlers.items() if handler.system == system],
                     limit=room,
-                    lease_until=now + _LEASE,
-                    lanes=self._lanes,
+                    lease_until=now + self._lease,
                     shops=self._shops,
                 )
             self._sleep_s = self._until_due(tx)
@@ -245,7 +246,8 @@ class Dispatcher:
             return
         self._wake.clear()
         try:
-            async with asyncio.timeout(min(self._sleep_s, _HEARTBEAT_S) if not self.idle else self._sleep_s):
+            sleep_s = self._sleep_s if self.idle else min(self._sleep_s, self._heartbeat_s)
+            async with asyncio.timeout(sleep_s):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -275,14 +277,19 @@ class Dispatcher:
             case Absent():
                 if outcome.link is not None:
                     tx.links.save([outcome.link])
-                tx.intents.move(
-                    intent, IntentState.PLANNED, not_before=self._later(intent), counts_as_attempt=False
+                self._put_back(
+                    tx,
+                    intent,
+                    IntentState.PLANNED,
+                    not_before=self._later(intent),
+                    counts_as_attempt=False,
                 )
             case Unclear():
                 self._make_ambiguous(tx, intent, outcome.reason)
             case NotYet():
                 looking = intent.state == IntentState.AMBIGUOUS
-                tx.intents.move(
+                self._put_back(
+                    tx,
                     intent,
                     IntentState.AMBIGUOUS if looking else IntentState.WAITING,
                     not_before=outcome.retry_at,
@@ -305,11 +312,11 @@ class Dispatcher:
                     system = self._handlers[intent.fact.kind].system
                     retry_at = self._logins.refused(tx, system, error).until
                 to = IntentState.AMBIGUOUS if looking else IntentState.WAITING
-                tx.intents.move(intent, to, not_before=retry_at, error=str(error), counts_as_attempt=False)
+                self._put_back(tx, intent, to, not_before=retry_at, error=str(error), counts_as_attempt=False)
             case ErrorClass.TRANSIENT:
                 self.report.retried += 1
                 to = IntentState.AMBIGUOUS if looking else IntentState.WAITING
-                tx.intents.move(intent, to, not_before=self._later(intent), error=str(error))
+                self._put_back(tx, intent, to, not_before=self._later(intent), error=str(error))
                 self._tell_if_it_lasts(tx, intent, error)
             case ErrorClass.AMBIGUOUS:
                 self._make_ambiguous(tx, intent, str(error))
@@ -323,6 +330,21 @@ class Dispatcher:
                 )
                 self._park(tx, intent, Park("unclassified_error", type(error).__name__, message))
 
+    def _put_back(
+        self,
+        tx: Transaction,
+        intent: Intent,
+        to: IntentState,
+        *,
+        not_before: datetime,
+        error: str | None = None,
+        counts_as_attempt: bool = True,
+    ) -> None:
+        """Let it be tried again later; what certainly did not happen gives way to a newer revision."""
+        if to != IntentState.AMBIGUOUS and tx.intents.is_overtaken(intent):
+            to = IntentState.SUPERSEDED
+        tx.intents.move(intent, to, not_before=not_before, error=error, counts_as_attempt=counts_as_attempt)
+
     def _make_ambiguous(self, tx: Transaction, intent: Intent, reason: str) -> None:
         """Not known whether it happened; a save can outlive our time-out, so do not look at once."""
         wait = min(_FIRST_LOOK_S * 2**intent.attempts, _LONGEST_WAIT_S)
@@ -330,6 +352,10 @@ class Dispatcher:
         tx.intents.move(intent, IntentState.AMBIGUOUS, not_before=not_before, error=reason)
 
     def _park(self, tx: Transaction, intent: Intent, park: Park) -> None:
+        if tx.intents.is_overtaken(intent):
+            # Whether anything is wrong with the newer revision will show by itself.
+            tx.intents.move(intent, IntentState.SUPERSEDED, error=park.message)
+            return
         self.report.parked += 1
         tx.intents.move(intent, IntentState.PARKED, error=park.message)
         self._open(tx, intent, park)

@@ -32,7 +32,8 @@ WEIGHTS: Mapping[Lane, int] = {"urgent": 16, "orders": 8, "documents": 4, "finan
 _BACK_OFF = 2 / 3
 _CLIMB_AFTER_S = 10.0
 _ASK_AGAIN_AFTER = timedelta(seconds=0.2)
-_LEASE_RENEWALS = 3
+LEASE_RENEWALS = 3
+"""How many renewals of its slots a process may miss before the others take them."""
 
 
 class BreakerOpen(Exception):
@@ -249,7 +250,7 @@ class Governor:
             target = max(0, min(fair, free))
             # What is under way cannot be called back: it is given up as it ends.
             granted = max(target, in_use)
-            lease_until = now + timedelta(seconds=self._renew_s * _LEASE_RENEWALS)
+            lease_until = now + timedelta(seconds=self._renew_s * LEASE_RENEWALS)
             tx.leases.save(self.system, SlotLease(self._holder, granted, wanted, lease_until))
         self._ceiling = ceiling
         self._granted = target

@@ -20,7 +20,7 @@ from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
 from tiktok_ns_pipeline.engine.dispatcher import ENGINE_KINDS, Dispatcher, DispatchReport
 from tiktok_ns_pipeline.engine.governor import BreakerOpen
 from tiktok_ns_pipeline.engine.logins import LoginWatch
-from tiktok_ns_pipeline.gate import LANES, Lane
+from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
@@ -370,9 +370,9 @@ class OrdersFlow:
             logins=self._logins,
             probe=runtime.probe,
             jitter=runtime.jitter,
-            lanes=LANES,
             shops=[shop.code for shop, _access in shops],
             look_again_s=max(2.0, runtime.settings.poll_s),
+            lease_s=runtime.settings.lease_s,
         )
 
     async def _acknowledge(self) -> int:
