@@ -96,6 +96,7 @@ def _run(home: DemoHome, options: DemoOptions, out: Console, *, reset: bool) -> 
         _start(processes, home, options, ports)
         for line in (
             f"Dagster's pages: [bold]http://{HOST}:{ports.ui}[/]",
+            f"The simulated world: curl {ports.urls.control} tells what can be done to it",
             f"In another terminal: source {home.environment_file} && tiktok-ns exceptions list",
             f"An order that sells {STRAY} is parked: put `{STRAY}: SKU-001` under `items` of {home.mapping}, "
             "and it is posted by itself within a minute.",
