@@ -19,6 +19,7 @@ from stamina.instrumentation import RetryDetails
 from tiktok_ns_pipeline.clock import Clock, SystemClock
 from tiktok_ns_pipeline.engine.dispatcher import Probe
 from tiktok_ns_pipeline.engine.governor import LEASE_RENEWALS, Governor
+from tiktok_ns_pipeline.engine.reporting import Reporter
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.mapping import Mapping, load_mapping
@@ -65,6 +66,11 @@ class Runtime:
     governors: dict[str, Governor]
     probe: Probe
     jitter: random.Random
+
+    @property
+    def reporter(self) -> Reporter:
+        """Makes exceptions whose owners the mapping names."""
+        return Reporter(self.clock, self.mapping.owner_of)
 
 
 @asynccontextmanager

@@ -21,11 +21,10 @@ from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
 from tiktok_ns_pipeline.engine.governor import Governor
 from tiktok_ns_pipeline.engine.logins import LoginWatch
 from tiktok_ns_pipeline.engine.outcomes import Absent, Applied, Handler, NotYet, Outcome, Park, Unclear
+from tiktok_ns_pipeline.engine.reporting import Reporter
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
 from tiktok_ns_pipeline.ledger.audit import AuditEntry
-from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.intents import Intent, IntentState
-from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 
 Probe = Callable[[str], None]
 """Called at named points; a simulation crashes the pipeline there."""
@@ -69,7 +68,7 @@ class Dispatcher:
         clock: Clock,
         *,
         holder: str,
-        owner_of: Callable[[str], str],
+        reporter: Reporter,
         logins: LoginWatch,
         probe: Probe = lambda _point: None,
         jitter: random.Random | None = None,
@@ -77,7 +76,7 @@ class Dispatcher:
         look_again_s: float = 2.0,
         lease_s: float = 45.0,
     ) -> None:
-        """`governors` by system (`netsuite`, `tiktok`); `owner_of` tells who owns an exception kind.
+        """`governors` by system (`netsuite`, `tiktok`); `reporter` makes exceptions.
 
         Without a nudge it looks for work of other processes every `look_again_s`. What it claimed is
         another process's to look up when it gave no sign of life for `lease_s`.
@@ -87,7 +86,7 @@ class Dispatcher:
         self._governors = governors
         self._clock = clock
         self._holder = holder
-        self._owner_of = owner_of
+        self._reporter = reporter
         self._logins = logins
         self._probe = probe
         self._jitter = jitter or random.Random()
@@ -369,19 +368,16 @@ class Dispatcher:
             self._open(tx, intent, Park("still_failing", _slug(error), message))
 
     def _open(self, tx: Transaction, intent: Intent, park: Park) -> None:
-        kind = kind_named(park.kind)
         tx.exceptions.open(
-            NewException(
-                kind=park.kind,
+            self._reporter.exception(
+                park.kind,
                 channel=intent.fact.channel,
                 shop=intent.fact.shop,
                 subject=self._subject(intent),
-                cause=park.cause[:200],
+                cause=park.cause,
                 message=park.message,
-                what_to_do=park.what_to_do or kind.what_to_do,
-                owner=self._owner_of(park.kind),
-                severity=kind.severity,
-                due_at=kind.due_at(self._clock.now(), intent.deadline),
+                what_to_do=park.what_to_do,
+                dispatch_by=intent.deadline,
             )
         )
 

@@ -6,15 +6,14 @@ token does not cure opens the breaker of that system in every process (DESIGN 5)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.governor import BreakerOpen, Governor
+from tiktok_ns_pipeline.engine.reporting import Reporter
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
-from tiktok_ns_pipeline.ledger.exceptions import NewException
-from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 
 System = Literal["tiktok", "netsuite"]
 
@@ -32,11 +31,11 @@ class LoginWatch:
         ledger: Ledger,
         governors: Mapping[str, Governor],
         clock: Clock,
-        owner_of: Callable[[str], str],
+        reporter: Reporter,
     ) -> None:
         self._governors = governors
         self._clock = clock
-        self._owner_of = owner_of
+        self._reporter = reporter
         self._ledger = ledger
         with ledger.read() as tx:
             self._troubled = {exception.subject for exception in tx.exceptions.list(kinds=[KIND])}
@@ -80,19 +79,10 @@ class LoginWatch:
                 tx.exceptions.clear(channel="tiktok", shop=shop, subject=subject, reason=reason, kinds=[KIND])
 
     def _open(self, tx: Transaction, shop: str, subject: str, message: str, error: Exception) -> None:
-        kind = kind_named(KIND)
+        cause = type(error).__name__
         tx.exceptions.open(
-            NewException(
-                kind=KIND,
-                channel="tiktok",
-                shop=shop,
-                subject=subject,
-                cause=type(error).__name__,
-                message=message,
-                what_to_do=kind.what_to_do,
-                owner=self._owner_of(KIND),
-                severity=kind.severity,
-                due_at=kind.due_at(self._clock.now()),
+            self._reporter.exception(
+                KIND, channel="tiktok", shop=shop, subject=subject, cause=cause, message=message
             )
         )
 

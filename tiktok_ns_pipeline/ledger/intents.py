@@ -121,6 +121,16 @@ class Planned:
     verdict: Verdict
 
 
+def is_fact(table: sa.Table, fact: FactKey) -> sa.ColumnElement[bool]:
+    """The condition that a row of intents or links is about that fact."""
+    return sa.and_(
+        table.c.channel == fact.channel,
+        table.c.shop == fact.shop,
+        table.c.kind == fact.kind,
+        table.c.business_key == fact.business_key,
+    )
+
+
 def link_reference(fact: FactKey) -> str:
     """How an intent names the link that it depends on."""
     return f"{fact.channel}/{fact.shop}/{fact.kind}/{fact.business_key}"
@@ -359,10 +369,7 @@ class Intents:
         statement = (
             sa.select(table)
             .where(
-                table.c.channel == fact.channel,
-                table.c.shop == fact.shop,
-                table.c.kind == fact.kind,
-                table.c.business_key == fact.business_key,
+                is_fact(table, fact),
             )
             .order_by(table.c.revision)
         )
@@ -384,10 +391,7 @@ class Intents:
         return self._connection.execute(
             sa.update(table)
             .where(
-                table.c.channel == fact.channel,
-                table.c.shop == fact.shop,
-                table.c.kind == fact.kind,
-                table.c.business_key == fact.business_key,
+                is_fact(table, fact),
                 table.c.state.in_([*UNSENT]),
             )
             .values(state=S.SUPERSEDED.value, updated_at=self._now, last_error=reason)

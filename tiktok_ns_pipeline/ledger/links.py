@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tiktok_ns_pipeline.ledger import schema
 from tiktok_ns_pipeline.ledger.database import dialect_insert
-from tiktok_ns_pipeline.ledger.intents import FactKey
+from tiktok_ns_pipeline.ledger.intents import FactKey, is_fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,7 @@ class Links:
             self._connection.execute(
                 sa.update(table)
                 .where(
-                    table.c.channel == fact.channel,
-                    table.c.shop == fact.shop,
-                    table.c.kind == fact.kind,
-                    table.c.business_key == fact.business_key,
+                    is_fact(table, fact),
                 )
                 .values(read_back_hash=None)
             )

@@ -18,7 +18,6 @@ from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent
 from tiktok_ns_pipeline.ledger.links import Link
-from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound
 from tiktok_ns_pipeline.orders.applying import REFERENCE, SALES_ORDER
 from tiktok_ns_pipeline.runtime import Runtime
@@ -169,18 +168,14 @@ def _compare(
 def _exception(
     runtime: Runtime, link: Link, kind_name: str, cause: str, message: str, intent: Intent | None = None
 ) -> NewException:
-    kind = kind_named(kind_name)
-    return NewException(
-        kind=kind.name,
+    return runtime.reporter.exception(
+        kind_name,
         channel=link.fact.channel,
         shop=link.fact.shop,
         subject=_subject(link),
         cause=cause,
         message=message,
-        what_to_do=kind.what_to_do,
-        owner=runtime.mapping.owner_of(kind.name),
-        severity=kind.severity,
-        due_at=kind.due_at(runtime.clock.now(), intent.deadline if intent else None),
+        dispatch_by=intent.deadline if intent else None,
     )
 
 

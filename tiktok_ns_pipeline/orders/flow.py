@@ -111,7 +111,7 @@ class OrdersFlow:
         self._items_asked_at = runtime.clock.now()
         self._reading_items = asyncio.Lock()
         self._closed_shops: set[str] = set()
-        self._logins = LoginWatch(runtime.ledger, runtime.governors, runtime.clock, runtime.mapping.owner_of)
+        self._logins = LoginWatch(runtime.ledger, runtime.governors, runtime.clock, runtime.reporter)
         self.report = RunReport()
 
     async def run(self, request: RunRequest) -> RunReport:
@@ -366,7 +366,7 @@ class OrdersFlow:
             runtime.governors,
             runtime.clock,
             holder=runtime.settings.holder,
-            owner_of=runtime.mapping.owner_of,
+            reporter=runtime.reporter,
             logins=self._logins,
             probe=runtime.probe,
             jitter=runtime.jitter,

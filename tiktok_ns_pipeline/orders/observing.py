@@ -18,7 +18,6 @@ from tiktok_ns_pipeline.lake.orders import raw_order_row
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
 from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.mapping import Shop
-from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.client import OrderPage, ShopAccess
 
@@ -168,17 +167,12 @@ def _access_fields(access: ShopAccess) -> Mapping[str, str]:
 
 
 def _unmapped(access: ShopAccess, runtime: Runtime) -> NewException:
-    kind = kind_named("unmapped_shop")
-    return NewException(
-        kind=kind.name,
+    return runtime.reporter.exception(
+        "unmapped_shop",
         channel="tiktok",
         shop="*",
         subject=f"shop {access.shop_id}",
         cause="shop",
         message=f"The seller opened shop {access.name} ({access.region}, id {access.shop_id}) to this "
         "pipeline, but the mapping does not know it: none of its orders are posted.",
-        what_to_do=kind.what_to_do,
-        owner=runtime.mapping.owner_of(kind.name),
-        severity=kind.severity,
-        due_at=kind.due_at(runtime.clock.now()),
     )

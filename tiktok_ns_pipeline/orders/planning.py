@@ -16,7 +16,6 @@ from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent, link_reference
-from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 from tiktok_ns_pipeline.orders.applying import CUSTOMER, SALES_ORDER, customer_fact
 from tiktok_ns_pipeline.orders.document import Customer
 from tiktok_ns_pipeline.orders.observing import FUTURE
@@ -146,18 +145,15 @@ class OrderPlanner:
                 )
 
     def _exception(self, subject: str, outcome: Outcome, problem: Problem) -> NewException:
-        kind = kind_named(problem.kind)
-        return NewException(
-            kind=kind.name,
+        return self._runtime.reporter.exception(
+            problem.kind,
             channel=outcome.channel,
             shop=outcome.shop,
             subject=subject,
-            cause=problem.cause[:200],
+            cause=problem.cause,
             message=problem.message,
             what_to_do=problem.what_to_do,
-            owner=self._runtime.mapping.owner_of(kind.name),
-            severity=kind.severity,
-            due_at=kind.due_at(self._runtime.clock.now(), outcome.dispatch_by),
+            dispatch_by=outcome.dispatch_by,
         )
 
     def _count(self, outcome: Outcome) -> None:

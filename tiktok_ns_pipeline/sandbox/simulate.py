@@ -12,7 +12,6 @@ left to do. Then the judge compares the world's truth with NetSuite's books.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import tempfile
 import time
@@ -95,8 +94,6 @@ def simulate(
     started = time.perf_counter()
     # The retry library takes its jitter from here.
     random.seed(seed)
-    # Thousands of repeated reads are the point here, not news.
-    logging.getLogger("stamina").setLevel(logging.ERROR)
     wanted = orders if orders is not None else int(400 * days)
     with tempfile.TemporaryDirectory(prefix="tns-simulation-") as folder:
         simulation = _Simulation(Path(folder), seed, days, wanted, _rates(faults, rate), poll_s, mix)
