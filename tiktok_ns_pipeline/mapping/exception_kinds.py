@@ -306,15 +306,6 @@ _ROWS = (
         "T 3.1",
         before_dispatch=False,
     ),
-    _kind(
-        "deadline_passed",
-        "Something was not done in time",
-        "operations",
-        "critical",
-        4,
-        "Look at what holds the order up and do it by hand if TikTok still accepts it.",
-        "T 3.2",
-    ),
 )
 
 KINDS: dict[str, ExceptionKind] = {row.name: row for row in _ROWS}

@@ -119,6 +119,12 @@ def sales_orders_from_tiktok(
     turned = in_event_loop(_turn(runtime, config, context.run.run_id))
     for trouble in turned.report.trouble:
         context.log.warning(trouble)
+    if turned.report.item_snapshots:
+        context.log_event(
+            dg.AssetMaterialization(
+                "raw_netsuite_items", description="Read anew in the course of a run of orders."
+            )
+        )
     yield from _materializations(turned)
 
 

@@ -94,6 +94,7 @@ class RunReport:
     dispatch: DispatchReport = field(default_factory=DispatchReport)
     acknowledged: int = 0
     turns: int = 0
+    item_snapshots: int = 0
     not_found: tuple[str, ...] = ()
     observed_by_shop: dict[str, int] = field(default_factory=dict[str, int])
     trouble: list[str] = field(default_factory=list[str])
@@ -284,7 +285,8 @@ class OrdersFlow:
         async with self._reading_items:
             now = self._runtime.clock.now()
             if self._items is None or now - self._items_asked_at >= _ASK_FOR_ITEMS_AFTER:
-                snapshot_id = await ensure_snapshot(self._runtime, self._run_id)
+                snapshot_id, is_new = await ensure_snapshot(self._runtime, self._run_id)
+                self.report.item_snapshots += is_new
                 if self._items is None or self._items[0] != snapshot_id:
                     self._items = (snapshot_id, ItemIndex(snapshot_rows(self._runtime)))
                 self._items_asked_at = now

@@ -25,14 +25,15 @@ ORDER BY i.id ASC
 """
 
 
-async def ensure_snapshot(runtime: Runtime, run_id: str) -> str:
-    """The id of the newest snapshot, which is read anew when it is older than the settings allow."""
+async def ensure_snapshot(runtime: Runtime, run_id: str) -> tuple[str, bool]:
+    """The id of the newest snapshot, and whether it was read just now: it is when the last one is older
+    than the settings allow."""
     with runtime.ledger.read() as tx:
         stored = tx.cursors.get(CURSOR)
     age = timedelta(seconds=runtime.settings.items_refresh_s)
     if stored is None or runtime.clock.now() - datetime.fromisoformat(stored["read_at"]) >= age:
-        return await snapshot_items(runtime, run_id)
-    return stored["snapshot_id"]
+        return await snapshot_items(runtime, run_id), True
+    return stored["snapshot_id"], False
 
 
 def snapshot_rows(runtime: Runtime) -> list[dict[str, Any]]:
