@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.ledger import schema
-from tiktok_ns_pipeline.ledger.database import dialect_insert
+from tiktok_ns_pipeline.ledger.database import insert_or_update
 
 _GET = sa.select(schema.cursors.c.value).where(schema.cursors.c.name == sa.bindparam("of_name"))
+_SET = insert_or_update(schema.cursors, key=["name"], changing=["value", "updated_at"])
 
 
 class Cursors:
@@ -31,14 +32,8 @@ class Cursors:
 
     def set(self, name: str, value: Any) -> None:
         """Replace the value."""
-        text = exact_json.dumps(value)
-        statement = dialect_insert(self._connection, schema.cursors).values(
-            name=name, value=text, updated_at=self._now
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=["name"], set_={"value": text, "updated_at": self._now}
-        )
-        self._connection.execute(statement)
+        row = {"name": name, "value": exact_json.dumps(value), "updated_at": self._now}
+        self._connection.execute(_SET, row)
 
     def advance(self, name: str, value: str) -> None:
         """Move an ordered text mark forward, never back: the slower of two readers loses nothing."""

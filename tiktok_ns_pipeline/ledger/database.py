@@ -7,7 +7,7 @@ Migrations run from empty by themselves; a database that is newer than the code 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,25 @@ def _open_sqlite(url: sa.URL, *, durable: bool) -> sa.Engine:
     return engine
 
 
-def dialect_insert(bind: sa.Connection | sa.Engine, table: sa.Table) -> Any:
-    """An INSERT that knows ON CONFLICT, in the words of the database at hand."""
-    if bind.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert
-    return insert(table)
+def insert_or_skip(table: sa.Table) -> sa.Insert:
+    """An INSERT that leaves alone what is there already."""
+    return _insert(table, "ON CONFLICT DO NOTHING")
+
+
+def insert_or_update(table: sa.Table, *, key: Sequence[str], changing: Sequence[str]) -> sa.Insert:
+    """An INSERT that changes some columns where a row of the same key is there already."""
+    changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
+    return _insert(table, f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
+
+
+def _insert(table: sa.Table, on_conflict: str) -> sa.Insert:
+    """Both databases know the clause in the same words.
+
+    SQLAlchemy's own words for it, one set for each database, are compiled anew at every execution.
+    """
+    statement = sa.insert(table)
+    statement._post_values_clause = sa.text(on_conflict)  # pyright: ignore[reportPrivateUsage]
+    return statement
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from tiktok_ns_pipeline.ledger import schema
-from tiktok_ns_pipeline.ledger.database import dialect_insert
+from tiktok_ns_pipeline.ledger.database import insert_or_skip
 
 ExceptionState = Literal["open", "acknowledged", "resolved"]
 UNRESOLVED: tuple[ExceptionState, ...] = ("open", "acknowledged")
@@ -127,8 +127,8 @@ class Exceptions:
             "opened_at": self._now,
             "last_seen_at": self._now,
         }
-        statement = dialect_insert(self._connection, table).values(values).on_conflict_do_nothing()
-        return self._connection.execute(statement.returning(table.c.id)).scalar()
+        statement = insert_or_skip(table).returning(table.c.id)
+        return self._connection.execute(statement, values).scalar()
 
     def clear(
         self,

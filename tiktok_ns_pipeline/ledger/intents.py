@@ -26,7 +26,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.gate import LANES, Lane
 from tiktok_ns_pipeline.ledger import schema
-from tiktok_ns_pipeline.ledger.database import dialect_insert
+from tiktok_ns_pipeline.ledger.database import insert_or_skip
 
 
 class IntentState(StrEnum):
@@ -201,9 +201,7 @@ class Intents:
             planned.append(Planned(intent.fact, revision, "revised" if last else "new"))
         if rows:
             # Two planners may plan the same revision at once: the first one stands.
-            self._connection.execute(
-                dialect_insert(self._connection, schema.intents).on_conflict_do_nothing(), rows
-            )
+            self._connection.execute(_INSERT, rows)
         return planned
 
     def withdraw(self, facts: Sequence[FactKey], reason: str) -> int:
@@ -417,6 +415,9 @@ class Intents:
             "created_at": self._now,
             "updated_at": self._now,
         }
+
+
+_INSERT = insert_or_skip(schema.intents)
 
 
 @lru_cache

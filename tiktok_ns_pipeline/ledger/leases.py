@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.ledger import schema
-from tiktok_ns_pipeline.ledger.database import dialect_insert
+from tiktok_ns_pipeline.ledger.database import insert_or_skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class Budget:
     breaker_reason: str | None
 
 
+_INSERT_BUDGET = insert_or_skip(schema.governor_budgets)
+
+
 class Leases:
     """Leases and budgets, within one transaction."""
 
@@ -46,11 +49,8 @@ class Leases:
     def lock(self, system: str, default_ceiling: int) -> Budget:
         """Read the budget, and let nobody else change the system's leases until this transaction ends."""
         table = schema.governor_budgets
-        self._connection.execute(
-            dialect_insert(self._connection, table)
-            .values(system=system, ceiling=default_ceiling, updated_at=self._now)
-            .on_conflict_do_nothing()
-        )
+        row = {"system": system, "ceiling": default_ceiling, "updated_at": self._now}
+        self._connection.execute(_INSERT_BUDGET, row)
         statement = sa.select(table).where(table.c.system == system)
         if self._connection.dialect.name == "postgresql":
             statement = statement.with_for_update()

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tiktok_ns_pipeline.ledger import schema
-from tiktok_ns_pipeline.ledger.database import dialect_insert
+from tiktok_ns_pipeline.ledger.database import insert_or_update
 from tiktok_ns_pipeline.ledger.intents import FactKey, is_fact
 
 
@@ -44,6 +44,21 @@ _NOT_READ_BACK = (
     )
     .order_by(schema.links.c.updated_at, schema.links.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer()))
+)
+
+
+_SAVE = insert_or_update(
+    schema.links,
+    key=["channel", "shop", "kind", "business_key"],
+    changing=[
+        "record_type",
+        "external_id",
+        "internal_id",
+        "document_number",
+        "payload_hash",
+        "version",
+        "updated_at",
+    ],
 )
 
 
@@ -82,14 +97,7 @@ class Links:
         """Write links; an existing one of the same fact takes the newer record, hash and version."""
         if not links:
             return
-        statement = dialect_insert(self._connection, schema.links)
-        fresh = statement.excluded
-        changing = ("record_type", "external_id", "internal_id", "document_number", "payload_hash", "version")
-        statement = statement.on_conflict_do_update(
-            index_elements=["channel", "shop", "kind", "business_key"],
-            set_={**{name: fresh[name] for name in changing}, "updated_at": fresh.updated_at},
-        )
-        self._connection.execute(statement, [self._row(link) for link in links])
+        self._connection.execute(_SAVE, [self._row(link) for link in links])
 
     def not_read_back(self, kind: str, *, limit: int = 1000) -> list[Link]:
         """Links whose record was not read back since it was last written, oldest first."""

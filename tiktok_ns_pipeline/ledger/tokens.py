@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.ledger import schema
-from tiktok_ns_pipeline.ledger.database import LedgerError, dialect_insert, transaction
+from tiktok_ns_pipeline.ledger.database import LedgerError, insert_or_skip, transaction
 from tiktok_ns_pipeline.tokens import TokenSet
 
 
@@ -106,8 +106,6 @@ class LedgerTokenStore:
             )
 
     def _ensure_row(self, account: str) -> None:
-        statement = dialect_insert(self._engine, schema.oauth_tokens).values(
-            account=account, updated_at=self._clock.now()
-        )
+        row = {"account": account, "updated_at": self._clock.now()}
         with transaction(self._engine) as connection:
-            connection.execute(statement.on_conflict_do_nothing())
+            connection.execute(insert_or_skip(schema.oauth_tokens), row)
