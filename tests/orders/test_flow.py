@@ -370,3 +370,33 @@ def test_a_run_ends_while_a_system_is_shut_or_a_customer_is_parked() -> None:
         assert exceptions(rig) == []
 
     in_world(story)
+
+
+def test_while_netsuite_is_away_orders_are_planned_with_the_items_known_and_landed_once() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.run(SOON)
+        await asyncio.sleep(5 * 3600)  # the snapshot of the items is too old now
+        rig.faults.set_rate("netsuite", FaultKind.http_503, 1.0)
+        rig.world.place_order("us", ["SKU-001"])
+        report = await rig.run(replace(SOON, budget_s=300, idle_s=300))
+        assert report.plan.planned == 1
+        assert report.observed == 1
+        rig.faults.stop()
+        await asyncio.sleep(3600)
+        await rig.run(SOON)
+        assert len(sales_orders(rig)) == 1
+        assert exceptions(rig) == []
+
+    in_world(story)
+
+
+def test_a_day_that_could_not_be_read_at_first_is_read_in_the_same_run() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.run(SOON)
+        order_id = rig.world.place_order("us", ["SKU-001"])
+        rig.faults.inject(FaultKind.http_500_before, "tiktok", "GET /order/202507/orders", times=5)
+        report = await rig.run(replace(SOON, order_ids=(order_id,), shops=("us",)))
+        assert report.trouble
+        assert len(sales_orders(rig)) == 1
+
+    in_world(story)

@@ -32,6 +32,7 @@ Probe = Callable[[str], None]
 _HEARTBEATS_PER_LEASE = 3
 _FIRST_LOOK_S = 3.0
 _LONGEST_WAIT_S = 300.0
+_SOON_S = 5.0
 _TELL_AFTER_ATTEMPTS = 5
 
 
@@ -280,7 +281,8 @@ class Dispatcher:
                     tx,
                     intent,
                     IntentState.PLANNED,
-                    not_before=self._later(intent),
+                    # The look-up was answered: the system is back, and the document may go soon.
+                    not_before=self._later(intent, longest_s=_SOON_S),
                     counts_as_attempt=False,
                 )
             case Unclear():
@@ -390,8 +392,8 @@ class Dispatcher:
             kinds=ENGINE_KINDS,
         )
 
-    def _later(self, intent: Intent) -> datetime:
-        wait = min(2.0**intent.attempts, _LONGEST_WAIT_S) * (0.75 + self._jitter.random() / 2)
+    def _later(self, intent: Intent, longest_s: float = _LONGEST_WAIT_S) -> datetime:
+        wait = min(2.0**intent.attempts, longest_s) * (0.75 + self._jitter.random() / 2)
         return self._clock.now() + timedelta(seconds=wait)
 
     def _subject(self, intent: Intent) -> str:

@@ -37,7 +37,7 @@ from tiktok_ns_pipeline.orders.applying import (
     SalesOrderHandler,
 )
 from tiktok_ns_pipeline.orders.items import ItemIndex
-from tiktok_ns_pipeline.orders.items_snapshot import ensure_snapshot, snapshot_rows
+from tiktok_ns_pipeline.orders.items_snapshot import ensure_snapshot, known_snapshot, snapshot_rows
 from tiktok_ns_pipeline.orders.observing import (
     Observed,
     OrderWatch,
@@ -60,6 +60,7 @@ KINDS = (CUSTOMER, SALES_ORDER, REFERENCE)
 SYSTEM_ERRORS = (TikTokError, WireError, NetSuiteError, BreakerOpen)
 """A system could not be read; what was not read is read next time."""
 
+_READINGS_AT_MOST = 3
 _ASK_FOR_ITEMS_AFTER = timedelta(seconds=60)
 
 BASIS_CURSOR = "orders:staging-basis"
@@ -144,17 +145,19 @@ class OrdersFlow:
         clock = self._runtime.clock
         ends = clock.now() + timedelta(seconds=request.budget_s)
         busy_at = clock.now()
-        read_bounded = False
+        readings = _READINGS_AT_MOST if request.is_bounded else 0
         while clock.now() < ends and not draining.done():
             changed = 0
-            if not (request.is_bounded and read_bounded):
+            if readings or not request.is_bounded:
+                troubles = len(self.report.trouble)
                 changed = await self._observe_all(shops, request)
-                read_bounded = True
+                # What is asked for is read once, and again while it cannot be read in full.
+                readings = readings - 1 if readings and len(self.report.trouble) > troubles else 0
             changed += await self._replay(shops)
             dispatcher.nudge()
             changed += await self._acknowledge()
             self.report.turns += 1
-            if changed or dispatcher.has_work():
+            if changed or readings or dispatcher.has_work():
                 busy_at = clock.now()
             if (clock.now() - busy_at).total_seconds() >= request.idle_s:
                 return
@@ -190,6 +193,8 @@ class OrdersFlow:
         watch = self._watches.setdefault(shop.code, OrderWatch(self._runtime, shop, access, self._run_id))
         changed = 0
         try:
+            # Without items nothing could be staged: then nothing is read either, and nothing landed twice.
+            await self._item_index()
             async for observed in self._listing(watch, request):
                 self.report.listed += observed.listed
                 changed += len(observed.orders)
@@ -285,12 +290,24 @@ class OrdersFlow:
         async with self._reading_items:
             now = self._runtime.clock.now()
             if self._items is None or now - self._items_asked_at >= _ASK_FOR_ITEMS_AFTER:
-                snapshot_id, is_new = await ensure_snapshot(self._runtime, self._run_id)
-                self.report.item_snapshots += is_new
+                snapshot_id = await self._snapshot()
                 if self._items is None or self._items[0] != snapshot_id:
                     self._items = (snapshot_id, ItemIndex(snapshot_rows(self._runtime)))
                 self._items_asked_at = now
             return self._items[1]
+
+    async def _snapshot(self) -> str:
+        """The newest snapshot of the items; an old one serves while NetSuite cannot be asked."""
+        try:
+            snapshot_id, is_new = await ensure_snapshot(self._runtime, self._run_id)
+        except SYSTEM_ERRORS as error:
+            old = known_snapshot(self._runtime)
+            if old is None:
+                raise
+            self._note("items", error)
+            return old
+        self.report.item_snapshots += is_new
+        return snapshot_id
 
     # Replay
 

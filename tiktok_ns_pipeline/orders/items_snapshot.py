@@ -28,12 +28,22 @@ ORDER BY i.id ASC
 async def ensure_snapshot(runtime: Runtime, run_id: str) -> tuple[str, bool]:
     """The id of the newest snapshot, and whether it was read just now: it is when the last one is older
     than the settings allow."""
-    with runtime.ledger.read() as tx:
-        stored = tx.cursors.get(CURSOR)
+    stored = _stored(runtime)
     age = timedelta(seconds=runtime.settings.items_refresh_s)
     if stored is None or runtime.clock.now() - datetime.fromisoformat(stored["read_at"]) >= age:
         return await snapshot_items(runtime, run_id), True
     return stored["snapshot_id"], False
+
+
+def known_snapshot(runtime: Runtime) -> str | None:
+    """The id of the newest snapshot, however old; None before the first."""
+    stored = _stored(runtime)
+    return stored["snapshot_id"] if stored else None
+
+
+def _stored(runtime: Runtime) -> dict[str, Any] | None:
+    with runtime.ledger.read() as tx:
+        return tx.cursors.get(CURSOR)
 
 
 def snapshot_rows(runtime: Runtime) -> list[dict[str, Any]]:

@@ -159,10 +159,11 @@ class _Simulation:
         ends = clock.now() + timedelta(seconds=_AT_MOST_QUIETING_S)
         faults_end = clock.now() + timedelta(seconds=_QUIET_FOR_S)
         while clock.now() < ends:
-            if clock.now() >= faults_end:
+            quiet = clock.now() >= faults_end
+            if quiet:
                 rig.faults.stop()
             await self._run_once(rig, _QUIET_FOR_S)
-            if clock.now() >= faults_end and not _unfinished(rig) and not _still_moving(rig):
+            if quiet and not _unfinished(rig) and not _still_moving(rig):
                 return
 
     async def _run_once(self, rig: Rig, budget_s: float) -> None:
