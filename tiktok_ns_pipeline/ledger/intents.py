@@ -443,7 +443,9 @@ def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
         older.c.revision < table.c.revision,
         older.c.state.in_([*UNDER_WAY]),
     )
-    ready = sa.or_(table.c.depends_on.is_(None), sa.exists().where(_reference() == table.c.depends_on))
+    ready = sa.or_(
+        table.c.depends_on.is_(None), sa.exists().where(schema.links.c.reference == table.c.depends_on)
+    )
     chosen = (
         sa.select(table.c.id)
         .where(due, ~blocked, ready)
@@ -481,12 +483,6 @@ def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
     )
 
 
-def _reference() -> sa.ColumnElement[str]:
-    """`link_reference` in SQL."""
-    c = schema.links.c
-    return c.channel + "/" + c.shop + "/" + c.kind + "/" + c.business_key
-
-
 _NEXT_DUE = sa.select(
     sa.func.min(
         sa.case(
@@ -499,7 +495,8 @@ _NEXT_DUE = sa.select(
     schema.intents.c.state.in_([S.PLANNED, S.WAITING, S.AMBIGUOUS, S.SENDING]),
     # What waits for a link that is not there is not due: it could not be claimed.
     sa.or_(
-        schema.intents.c.depends_on.is_(None), sa.exists().where(_reference() == schema.intents.c.depends_on)
+        schema.intents.c.depends_on.is_(None),
+        sa.exists().where(schema.links.c.reference == schema.intents.c.depends_on),
     ),
 )
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tiktok_ns_pipeline.ledger import schema
 from tiktok_ns_pipeline.ledger.database import insert_or_update
-from tiktok_ns_pipeline.ledger.intents import FactKey, is_fact
+from tiktok_ns_pipeline.ledger.intents import FactKey, is_fact, link_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,7 @@ class Links:
             "shop": link.fact.shop,
             "kind": link.fact.kind,
             "business_key": link.fact.business_key,
+            "reference": link_reference(link.fact),
             "record_type": link.record_type,
             "external_id": link.external_id,
             "internal_id": link.internal_id,

@@ -81,6 +81,7 @@ links = sa.Table(
     sa.Column("shop", sa.String(40), nullable=False),
     sa.Column("kind", sa.String(40), nullable=False),
     sa.Column("business_key", sa.String(120), nullable=False),
+    sa.Column("reference", sa.String(200), nullable=False),
     sa.Column("record_type", sa.String(60), nullable=False),
     sa.Column("external_id", sa.String(120), nullable=False),
     sa.Column("internal_id", sa.String(60), nullable=False),
@@ -93,6 +94,7 @@ links = sa.Table(
     sa.UniqueConstraint("channel", "shop", "kind", "business_key", name="uq_links_fact"),
 )
 sa.Index("ix_links_external", links.c.external_id)
+sa.Index("ix_links_reference", links.c.reference)
 
 cursors = sa.Table(
     "cursors",

@@ -110,6 +110,7 @@ def upgrade() -> None:
         sa.Column("shop", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("business_key", sa.String(length=120), nullable=False),
+        sa.Column("reference", sa.String(length=200), nullable=False),
         sa.Column("record_type", sa.String(length=60), nullable=False),
         sa.Column("external_id", sa.String(length=120), nullable=False),
         sa.Column("internal_id", sa.String(length=60), nullable=False),
@@ -123,6 +124,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("channel", "shop", "kind", "business_key", name="uq_links_fact"),
     )
     op.create_index("ix_links_external", "links", ["external_id"], unique=False)
+    op.create_index("ix_links_reference", "links", ["reference"], unique=False)
     op.create_table(
         "oauth_tokens",
         sa.Column("account", sa.String(length=120), nullable=False),
