@@ -1,0 +1,88 @@
+"""The figures of the orders flow, each beside its aim, measured in one run on this machine.
+
+    python -m benchmarks.orders --json
+    python -m benchmarks.orders --quick --part throughput
+
+Parts: *throughput* (Sales Orders per second as a share of slots / save time, beside a plain loop over
+httpx that makes the same requests, and NetSuite calls per order), *latency* (placed to Sales Order with
+the real daemon), *simulation* (orders and faults a minute on one core). Nothing here is a test: the
+machine's load decides as much as the code, so the load is told, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from benchmarks.latency import latency
+from benchmarks.stand import postgresql, rounded
+from benchmarks.throughput import throughput
+from tiktok_ns_pipeline.sandbox.simulate import simulate
+
+AIMS = {
+    "share": 0.95,
+    "netsuite_calls_per_order": 1.1,
+    "p95_s": 15,
+    "orders_per_cpu_minute": 10_000,
+}
+
+
+def main() -> None:
+    """Measure what the command line asks for, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
+    parser.add_argument("--part", action="append", choices=list(PARTS), help="only this; repeatable")
+    parser.add_argument("--postgres", action="store_true", help="throughput with the ledger on PostgreSQL")
+    options = parser.parse_args()
+    figures: dict[str, Any] = {
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
+        "aims": AIMS,
+    }
+    for name in options.part or PARTS:
+        figures[name] = PARTS[name](options)
+    figures["machine"]["load_after"] = os.getloadavg()
+    figures = rounded(figures)
+    print(json.dumps(figures, indent=None if options.json else 2))
+
+
+def _throughput(options: argparse.Namespace) -> list[dict[str, Any]]:
+    seconds = 10 if options.quick else 30
+    with postgresql() if options.postgres else nullcontext() as url:
+        return [throughput(slots, seconds, url) for slots in (5, 15, 45)]
+
+
+def _latency(options: argparse.Namespace) -> dict[str, Any]:
+    return latency(orders_per_s=10, seconds=20 if options.quick else 60)
+
+
+def _simulation(options: argparse.Namespace) -> dict[str, Any]:
+    began, cpu = time.perf_counter(), time.process_time()
+    orders = 400 if options.quick else 2_000
+    report = simulate(seed=1, days=0.25, orders=orders, faults="all", rate=0.06)
+    minutes = (time.process_time() - cpu) / 60
+    faults = sum(report.faults.values())
+    return {
+        "orders": report.orders,
+        "faults": faults,
+        "is_clean": report.is_clean,
+        "seconds": time.perf_counter() - began,
+        "orders_per_cpu_minute": report.orders / minutes,
+        "faults_per_cpu_minute": faults / minutes,
+    }
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "throughput": _throughput,
+    "latency": _latency,
+    "simulation": _simulation,
+}
+
+if __name__ == "__main__":
+    main()
