@@ -230,19 +230,18 @@ class Intents:
         that a newer one overtook before it could be sent is not sent any more.
         """
         statement = _claim_statement(self._connection.dialect.name, any_shop=not shops)
-        values = {
-            "at": self._now,
-            "of_kinds": list(kinds),
-            "in_lanes": list(lanes),
-            "most": limit,
-            "by": holder,
-            "until": lease_until,
-        }
-        rows = self._connection.execute(statement, values | ({"of_shops": list(shops)} if shops else {}))
-        taken = [_intent(row) for row in rows.mappings()]
-        claimed = [intent for intent in taken if intent.state != S.SUPERSEDED]
-        rank = {lane: index for index, lane in enumerate(LANES)}
-        return sorted(claimed, key=lambda intent: (rank[intent.lane], intent.not_before, intent.id))
+        values = {"at": self._now, "of_kinds": list(kinds), "by": holder, "until": lease_until}
+        if shops:
+            values["of_shops"] = list(shops)
+        claimed: list[Intent] = []
+        for lane, due in self._next_due_by_lane(kinds).items():
+            if lane not in lanes or due is None or due > self._now or len(claimed) >= limit:
+                continue
+            most = limit - len(claimed)
+            rows = self._connection.execute(statement, {**values, "in_lane": lane, "most": most})
+            taken = sorted(map(_intent, rows.mappings()), key=lambda intent: (intent.not_before, intent.id))
+            claimed += [intent for intent in taken if intent.state != S.SUPERSEDED]
+        return claimed
 
     def extend_leases(self, holder: str, lease_until: datetime) -> None:
         """The holder is alive: its claims stay its own."""
@@ -330,11 +329,14 @@ class Intents:
         return {IntentState(state): count for state, count in self._connection.execute(statement)}
 
     def next_due(self, kinds: Sequence[str]) -> datetime | None:
-        """The earliest instant at which something of these kinds becomes due; None when all is done."""
-        value = self._connection.execute(_NEXT_DUE, {"of_kinds": list(kinds)}).scalar()
-        if value is None or isinstance(value, datetime):
-            return value
-        return schema.UtcInstant().process_result_value(value, self._connection.dialect)
+        """The earliest instant at which something of these kinds can be claimed; None when nothing ever."""
+        return min((at for at in self._next_due_by_lane(kinds).values() if at is not None), default=None)
+
+    def _next_due_by_lane(self, kinds: Sequence[str]) -> dict[Lane, datetime | None]:
+        """The same for each lane; what a dead process leaves behind may be of any."""
+        row = self._connection.execute(_NEXT_DUE, {"of_kinds": list(kinds)}).mappings().one()
+        given_up: datetime | None = row["given_up"]
+        return {lane: min((at for at in (row[lane], given_up) if at), default=None) for lane in LANES}
 
     def is_work_due(self, kinds: Sequence[str]) -> bool:
         """Whether anything of these kinds could be sent or looked up now."""
@@ -420,22 +422,10 @@ class Intents:
 _INSERT = insert_or_skip(schema.intents)
 
 
-@lru_cache
-def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
-    """Built once: building it costs more than running it."""
-    table = schema.intents
+def _ready(table: Any) -> list[sa.ColumnElement[bool]]:
+    """What must be so for an intent to be claimed, whatever the time is."""
     older = table.alias("older")
-    now = sa.bindparam("at", type_=schema.UtcInstant())
-    due = sa.or_(
-        sa.and_(table.c.state.in_([S.PLANNED, S.WAITING]), table.c.not_before <= now),
-        sa.and_(
-            table.c.state == S.AMBIGUOUS,
-            table.c.not_before <= now,
-            sa.or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-        ),
-        sa.and_(table.c.state == S.SENDING, table.c.lease_until <= now),
-    )
-    blocked = sa.exists().where(
+    an_older_one_is_under_way = sa.exists().where(
         older.c.channel == table.c.channel,
         older.c.shop == table.c.shop,
         older.c.kind == table.c.kind,
@@ -443,15 +433,29 @@ def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
         older.c.revision < table.c.revision,
         older.c.state.in_([*UNDER_WAY]),
     )
-    ready = sa.or_(
-        table.c.depends_on.is_(None), sa.exists().where(schema.links.c.reference == table.c.depends_on)
-    )
+    # Not EXISTS: inside an OR, PostgreSQL would read all links to answer it.
+    link = sa.select(schema.links.c.id).where(schema.links.c.reference == table.c.depends_on).limit(1)
+    its_link_is_there = sa.or_(table.c.depends_on.is_(None), link.scalar_subquery().is_not(None))
+    return [~an_older_one_is_under_way, its_link_is_there]
+
+
+@lru_cache
+def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
+    """Claims in one lane. Built once: building it costs more than running it."""
+    table = schema.intents
+    now = sa.bindparam("at", type_=schema.UtcInstant())
+    given_up = sa.or_(table.c.lease_until.is_(None), table.c.lease_until <= now)
     chosen = (
         sa.select(table.c.id)
-        .where(due, ~blocked, ready)
-        .where(table.c.kind.in_(sa.bindparam("of_kinds", expanding=True)))
-        .where(table.c.lane.in_(sa.bindparam("in_lanes", expanding=True)))
-        .order_by(_lane_rank(table), table.c.not_before, table.c.id)
+        .where(
+            table.c.lane == sa.bindparam("in_lane"),
+            schema.IS_OPEN,
+            table.c.not_before <= now,
+            sa.or_(table.c.state.in_([S.PLANNED, S.WAITING]), given_up),
+            table.c.kind.in_(sa.bindparam("of_kinds", expanding=True)),
+            *_ready(table),
+        )
+        .order_by(table.c.not_before, table.c.id)
         .limit(sa.bindparam("most", type_=sa.Integer()))
     )
     if not any_shop:
@@ -483,26 +487,35 @@ def _claim_statement(dialect: str, *, any_shop: bool) -> ReturningUpdate[Any]:
     )
 
 
-_NEXT_DUE = sa.select(
-    sa.func.min(
-        sa.case(
-            (schema.intents.c.state == S.SENDING, schema.intents.c.lease_until),
-            else_=schema.intents.c.not_before,
+def _next_due_in(lane: Lane) -> sa.ScalarSelect[datetime]:
+    """The first of a lane's intents that nobody holds: found by the index, however many there are."""
+    table = schema.intents
+    return (
+        sa.select(table.c.not_before)
+        .where(
+            table.c.lane == lane,
+            schema.IS_OPEN,
+            table.c.lease_until.is_(None),
+            table.c.kind.in_(sa.bindparam("of_kinds", expanding=True)),
+            *_ready(table),
         )
+        .order_by(table.c.not_before)
+        .limit(1)
+        .scalar_subquery()
     )
-).where(
-    schema.intents.c.kind.in_(sa.bindparam("of_kinds", expanding=True)),
-    schema.intents.c.state.in_([S.PLANNED, S.WAITING, S.AMBIGUOUS, S.SENDING]),
-    # What waits for a link that is not there is not due: it could not be claimed.
-    sa.or_(
-        schema.intents.c.depends_on.is_(None),
-        sa.exists().where(schema.links.c.reference == schema.intents.c.depends_on),
-    ),
-)
 
 
-def _lane_rank(table: sa.Table) -> sa.ColumnElement[int]:
-    return sa.case({lane: index for index, lane in enumerate(LANES)}, value=table.c.lane, else_=len(LANES))
+def _next_given_up() -> sa.ScalarSelect[datetime]:
+    """When the first lease runs out of what is under way."""
+    table = schema.intents
+    return (
+        sa.select(sa.func.min(table.c.lease_until, type_=schema.UtcInstant()))
+        .where(table.c.state.in_([*UNDER_WAY]), table.c.kind.in_(sa.bindparam("of_kinds", expanding=True)))
+        .scalar_subquery()
+    )
+
+
+_NEXT_DUE = sa.select(*(_next_due_in(lane).label(lane) for lane in LANES), _next_given_up().label("given_up"))
 
 
 def _intent(row: Mapping[Any, Any]) -> Intent:

@@ -35,13 +35,7 @@ class Link:
 
 _NOT_READ_BACK = (
     sa.select(schema.links)
-    .where(
-        schema.links.c.kind == sa.bindparam("of_kind"),
-        sa.or_(
-            schema.links.c.read_back_hash.is_(None),
-            schema.links.c.read_back_hash != schema.links.c.payload_hash,
-        ),
-    )
+    .where(schema.links.c.kind == sa.bindparam("of_kind"), schema.IS_UNREAD)
     .order_by(schema.links.c.updated_at, schema.links.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer()))
 )

@@ -72,6 +72,17 @@ intents = sa.Table(
     sa.UniqueConstraint("channel", "shop", "kind", "business_key", "revision", name="uq_intents_fact"),
 )
 sa.Index("ix_intents_due", intents.c.state, intents.c.not_before)
+# What is open or unread stays few beside all that was ever done, and is what is asked for all the
+# time. SQLite takes such an index only where a query states its condition in the same words.
+IS_OPEN = sa.text("state IN ('planned', 'sending', 'ambiguous', 'waiting')")
+sa.Index(
+    "ix_intents_open",
+    intents.c.lane,
+    intents.c.not_before,
+    intents.c.id,
+    sqlite_where=IS_OPEN,
+    postgresql_where=IS_OPEN,
+)
 
 links = sa.Table(
     "links",
@@ -95,6 +106,15 @@ links = sa.Table(
 )
 sa.Index("ix_links_external", links.c.external_id)
 sa.Index("ix_links_reference", links.c.reference)
+IS_UNREAD = sa.text("(read_back_hash IS NULL OR read_back_hash <> payload_hash)")
+sa.Index(
+    "ix_links_unread",
+    links.c.kind,
+    links.c.updated_at,
+    links.c.id,
+    sqlite_where=IS_UNREAD,
+    postgresql_where=IS_UNREAD,
+)
 
 cursors = sa.Table(
     "cursors",

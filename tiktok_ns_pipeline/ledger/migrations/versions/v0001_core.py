@@ -103,6 +103,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("channel", "shop", "kind", "business_key", "revision", name="uq_intents_fact"),
     )
     op.create_index("ix_intents_due", "intents", ["state", "not_before"], unique=False)
+    is_open = sa.text("state IN ('planned', 'sending', 'ambiguous', 'waiting')")
+    op.create_index(
+        "ix_intents_open",
+        "intents",
+        ["lane", "not_before", "id"],
+        unique=False,
+        sqlite_where=is_open,
+        postgresql_where=is_open,
+    )
     op.create_table(
         "links",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
@@ -125,6 +134,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_links_external", "links", ["external_id"], unique=False)
     op.create_index("ix_links_reference", "links", ["reference"], unique=False)
+    is_unread = sa.text("(read_back_hash IS NULL OR read_back_hash <> payload_hash)")
+    op.create_index(
+        "ix_links_unread",
+        "links",
+        ["kind", "updated_at", "id"],
+        unique=False,
+        sqlite_where=is_unread,
+        postgresql_where=is_unread,
+    )
     op.create_table(
         "oauth_tokens",
         sa.Column("account", sa.String(length=120), nullable=False),
