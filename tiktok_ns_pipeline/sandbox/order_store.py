@@ -16,7 +16,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,9 @@ class OrderStore:
         self.database.executescript(_SCHEMA)
         self._lock = threading.RLock()
         self._depth = 0
+        self.after_commit: Callable[[], None] = _nothing
+        """Called after each outermost transaction that was committed."""
+        self.after_rollback: Callable[[], None] = _nothing
         self._facts: dict[int, OrderFacts] = {}
 
     @contextlib.contextmanager
@@ -169,10 +172,12 @@ class OrderStore:
                 if self._depth == 0:
                     self.database.execute("ROLLBACK")
                     self._facts.clear()
+                    self.after_rollback()
                 raise
             self._depth -= 1
             if self._depth == 0:
                 self.database.execute("COMMIT")
+                self.after_commit()
 
     def close(self) -> None:
         """Close the database; what was kept stays."""
@@ -367,6 +372,10 @@ class OrderStore:
         self._facts[number] = facts
         if len(self._facts) > _FACTS_AT_HAND:
             del self._facts[next(iter(self._facts))]
+
+
+def _nothing() -> None:
+    return
 
 
 def _columns(document: Document, facts: OrderFacts) -> tuple[Any, ...]:

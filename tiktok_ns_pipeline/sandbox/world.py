@@ -38,6 +38,7 @@ from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
 from tiktok_ns_pipeline.sandbox.order_store import Event, Order, OrderStore
 from tiktok_ns_pipeline.sandbox.shoppers import Draft, Mix
 from tiktok_ns_pipeline.sandbox.wire import Document, Habits
+from tiktok_ns_pipeline.sandbox.world_events import Listener, WorldEvent, address_event, order_status_event
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.sandbox.books import Books
@@ -130,6 +131,11 @@ class World:
         self.faults = faults or FaultPlan(seed)
         self.mix = mix or Mix()
         self.store = OrderStore(directory)
+        self.listeners: list[Listener] = []
+        """Who is told of changes, see `world_events`."""
+        self._untold: list[WorldEvent] = []
+        self.store.after_commit = self._tell_all
+        self.store.after_rollback = self._untold.clear
         self._rate = 0.0
         self._lock = threading.RLock()
         self.clock.offset = timedelta(seconds=float(self.store.note("offset_s") or 0))
@@ -334,6 +340,21 @@ class World:
 
     # Within
 
+    def _tell(self, event: WorldEvent) -> None:
+        if self.listeners:
+            self._untold.append(event)
+
+    def _tell_all(self) -> None:
+        while self._untold:
+            event = self._untold.pop(0)
+            for listener in self.listeners:
+                listener(event)
+
+    def _tell_status(self, facts: OrderFacts, document: Document, at: int) -> None:
+        if self.listeners:
+            held = document.get("is_on_hold_order") is True
+            self._tell(order_status_event(facts.shop, facts.order_id, facts.status.value, held, at))
+
     def _epoch(self) -> float:
         return self.now().timestamp()
 
@@ -373,6 +394,7 @@ class World:
         with self.store.transaction():
             self.store.add(Order(self._number, document, facts), at + (LATE_BY_AT_MOST_S if late else 0))
             self._schedule(self._number, facts, at)
+            self._tell_status(facts, document, at)
             self._next_due = self.store.next_due()
 
     def _arrive(self, at: float) -> str:
@@ -422,6 +444,7 @@ class World:
         if status not in {Status.unpaid, Status.on_hold, Status.cancelled} and facts.released_at is None:
             facts.released_at = at
         wire.show_status(order.document, facts, at)
+        self._tell_status(facts, order.document, at)
         self._schedule(order.number, facts, at)
 
     def _move(self, order: Order, at: int, address: Document | None) -> None:
@@ -431,6 +454,7 @@ class World:
         order.document["has_updated_recipient_address"] = True
         order.document["update_time"] = max(at, order.document["update_time"])
         wire.show_address(order.document, facts)
+        self._tell(address_event(facts.shop, facts.order_id, at))
 
     def _drop_line(self, order: Order, at: int, line_id: str | None) -> str:
         facts = order.facts
