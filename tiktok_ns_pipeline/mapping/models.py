@@ -21,6 +21,12 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.mapping.complaints import complaints
 from tiktok_ns_pipeline.mapping.exception_kinds import KINDS, Owner
+from tiktok_ns_pipeline.mapping.follow_ups import (
+    CancellationRules,
+    Carriers,
+    FulfilmentRules,
+    provider_among,
+)
 from tiktok_ns_pipeline.mapping.routing import Routing
 from tiktok_ns_pipeline.mapping.section import FieldName, Id, Section
 from tiktok_ns_pipeline.mapping.shop import Rate, Shop, with_codes
@@ -211,6 +217,12 @@ class Mapping(Section):
     owners: dict[str, Owner] = Field(
         default_factory=dict, description="who looks after a kind of exception, where it is not the usual"
     )
+    carriers: Carriers = Field(
+        default_factory=dict,
+        description="TikTok shipping providers by NetSuite ship method or carrier, such as `UPS Ground: UPS`",
+    )
+    fulfilment: FulfilmentRules = FulfilmentRules()
+    cancellations: CancellationRules = CancellationRules()
     reconciliation: Reconciliation = Reconciliation()
     netsuite: NetSuiteBudget = NetSuiteBudget()
 
@@ -236,6 +248,19 @@ class Mapping(Section):
         if name in self.shops:
             return self.shops[name]
         return next((shop for shop in self.shops.values() if shop.tiktok_shop_id == name), None)
+
+    def provider_for(self, shop: Shop, text: str | None) -> str | None:
+        """TikTok's shipping provider (name or id) for a ship method or carrier; None when none is mapped.
+
+        The shop's own `carriers` come before those of the file; case and runs of spaces do not count.
+        """
+        if not text:
+            return None
+        return provider_among(shop.carriers, text) or provider_among(self.carriers, text)
+
+    def reject_reason_for(self, shop: Shop) -> str:
+        """The reason with which a shop rejects cancellations (T 6.2); reasons differ by market."""
+        return shop.reject_reason or self.cancellations.requests.reject_reason
 
     def owner_of(self, kind: str) -> Owner:
         """Who looks after a kind of exception. KeyError for a kind that does not exist."""

@@ -13,6 +13,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from tiktok_ns_pipeline.mapping.follow_ups import (
+    BillingPolicy,
+    Carriers,
+    Handover,
+    NoBilling,
+    RejectReason,
+)
 from tiktok_ns_pipeline.mapping.section import Currency, Id, Region, Section
 
 Rate = Annotated[Decimal, Field(gt=0, le=100)]
@@ -195,6 +202,20 @@ class Shop(Section):
     )
     exchange_rate: ExchangeRate = Field(
         default=NetSuiteRate(source="netsuite"), description="`source: netsuite` or fixed"
+    )
+    carriers: Carriers = Field(
+        default_factory=dict,
+        description="TikTok providers of this shop by ship method or carrier, before those of the file",
+    )
+    handover: Handover = Field(
+        default="drop_off", description="how TikTok's carrier gets the parcels: drop_off or pickup"
+    )
+    reject_reason: RejectReason = Field(
+        default="", description="this market's reason for rejecting cancellations, where it has its own"
+    )
+    billing: BillingPolicy = Field(
+        default=NoBilling(policy="none"),
+        description="how shipments are billed: `policy: none`, cash_sale (with `account_id`) or invoice",
     )
 
     @field_validator("timezone")
