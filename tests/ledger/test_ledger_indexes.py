@@ -24,6 +24,8 @@ QUESTIONS: dict[str, Callable[[Transaction], Any]] = {
         shops=["us", "uk"],
     ),
     "what to read back": lambda tx: tx.links.not_read_back("so"),
+    "whether a webhook waits": lambda tx: tx.inbox.is_waiting("orders", ["7495"]),
+    "which webhooks wait": lambda tx: tx.inbox.take("orders", 50, ["7495", "7496"]),
     "what is known of an order": lambda tx: tx.intents.newest([FactKey("tiktok", "us", "so", "1")]),
 }
 

@@ -17,6 +17,7 @@ from tiktok_ns_pipeline.ledger.audit import Audit
 from tiktok_ns_pipeline.ledger.cursors import Cursors
 from tiktok_ns_pipeline.ledger.database import LedgerError, migrate, open_engine, transaction
 from tiktok_ns_pipeline.ledger.exceptions import Exceptions
+from tiktok_ns_pipeline.ledger.inbox import Inbox
 from tiktok_ns_pipeline.ledger.intents import Intents
 from tiktok_ns_pipeline.ledger.leases import Leases
 from tiktok_ns_pipeline.ledger.links import Links
@@ -35,6 +36,7 @@ class Transaction:
     exceptions: Exceptions
     leases: Leases
     audit: Audit
+    inbox: Inbox
 
 
 class Ledger:
@@ -80,4 +82,5 @@ class Ledger:
             exceptions=Exceptions(connection, now),
             leases=Leases(connection, now),
             audit=Audit(connection, now),
+            inbox=Inbox(connection, now),
         )

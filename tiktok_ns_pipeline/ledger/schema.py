@@ -180,10 +180,22 @@ webhook_inbox = sa.Table(
     sa.Column("shop_id", sa.String(40), nullable=False),
     sa.Column("event_type", sa.String(40), nullable=False),
     sa.Column("subject", sa.String(160), nullable=False),
+    sa.Column("flow", sa.String(40), nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
     sa.Column("received_at", UtcInstant, nullable=False),
     sa.Column("handled_at", UtcInstant),
 )
+IS_UNHANDLED = sa.text("handled_at IS NULL")
+sa.Index(
+    "ix_webhook_inbox_unhandled",
+    webhook_inbox.c.flow,
+    webhook_inbox.c.shop_id,
+    webhook_inbox.c.id,
+    sqlite_where=IS_UNHANDLED,
+    postgresql_where=IS_UNHANDLED,
+)
+sa.Index("ix_webhook_inbox_handled", webhook_inbox.c.handled_at)
 
 governor_leases = sa.Table(
     "governor_leases",

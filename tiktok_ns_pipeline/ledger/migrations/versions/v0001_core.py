@@ -173,11 +173,23 @@ def upgrade() -> None:
         sa.Column("shop_id", sa.String(length=40), nullable=False),
         sa.Column("event_type", sa.String(length=40), nullable=False),
         sa.Column("subject", sa.String(length=160), nullable=False),
+        sa.Column("flow", sa.String(length=40), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("received_at", UtcInstant(), nullable=False),
         sa.Column("handled_at", UtcInstant(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("notification_id"),
+    )
+    op.create_index("ix_webhook_inbox_handled", "webhook_inbox", ["handled_at"], unique=False)
+    is_unhandled = sa.text("handled_at IS NULL")
+    op.create_index(
+        "ix_webhook_inbox_unhandled",
+        "webhook_inbox",
+        ["flow", "shop_id", "id"],
+        unique=False,
+        sqlite_where=is_unhandled,
+        postgresql_where=is_unhandled,
     )
     op.create_table(
         "exception_events",
