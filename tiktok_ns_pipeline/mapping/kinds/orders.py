@@ -1,0 +1,200 @@
+"""What keeps an order from its Sales Order, or its Sales Order from being right.
+
+Each concerns one order, which waits alone while the others go on.
+"""
+
+from __future__ import annotations
+
+from tiktok_ns_pipeline.mapping.kinds.row import REPLAYS, kind
+
+ORDER_KINDS = (
+    kind(
+        "malformed_order",
+        "TikTok's order cannot be read",
+        "data",
+        "error",
+        24,
+        "Compare the order in Seller Center; if it is right there, report the payload to whoever maintains "
+        "the pipeline.",
+        "T 3.3",
+    ),
+    kind(
+        "unmapped_shop",
+        "Orders of a shop that the mapping does not know",
+        "operations",
+        "error",
+        24,
+        f"Add the shop under `shops` with its TikTok shop id. {REPLAYS}",
+        "mapping",
+    ),
+    kind(
+        "unmapped_sku",
+        "No NetSuite item for a SKU",
+        "operations",
+        "error",
+        24,
+        "Give the NetSuite item the seller SKU as its name, UPC code or external id, or add the SKU under "
+        f"`items`. {REPLAYS}",
+        "T 9.4",
+    ),
+    kind(
+        "ambiguous_sku",
+        "Several NetSuite items for one SKU",
+        "operations",
+        "error",
+        24,
+        f"Name the right item for the SKU under `items`, or make its name unique in NetSuite. {REPLAYS}",
+        "T 9.4",
+    ),
+    kind(
+        "inactive_item",
+        "The NetSuite item of a SKU is inactive",
+        "operations",
+        "error",
+        24,
+        f"Activate the item in NetSuite, or name another one under `items`. {REPLAYS}",
+        "N 5.10",
+    ),
+    kind(
+        "unmapped_warehouse",
+        "No NetSuite location for a warehouse",
+        "operations",
+        "error",
+        24,
+        f"Add the TikTok warehouse under `warehouses`, or a location to the shop. {REPLAYS}",
+        "T 3.3",
+    ),
+    kind(
+        "unmapped_tax",
+        "The mapping's tax does not fit the order",
+        "finance",
+        "error",
+        24,
+        f"Ask the tax adviser which tax holds for the destination and change `tax` of the shop. {REPLAYS}",
+        "T 10.2",
+    ),
+    kind(
+        "unmapped_rate",
+        "No exchange rate for the order's day",
+        "finance",
+        "error",
+        24,
+        f"Add a rate that has begun by that day under `exchange_rate` of the shop. {REPLAYS}",
+        "N 5.1",
+    ),
+    kind(
+        "unmapped_buyer",
+        "The buyer of an order cannot be told",
+        "operations",
+        "error",
+        24,
+        "The order names no TikTok user. Post it by hand, or use `customer: {policy: bucket}` for the shop.",
+        "T 3.6",
+    ),
+    kind(
+        "unroutable_order",
+        "The mapping does not say where the order belongs",
+        "operations",
+        "error",
+        24,
+        f"Complete the rules under `routing` or the defaults of the shop. {REPLAYS}",
+        "mapping",
+    ),
+    kind(
+        "contradictory_amounts",
+        "The order's amounts contradict each other",
+        "finance",
+        "error",
+        24,
+        "Compare the order in Seller Center. The order is posted by itself when TikTok's amounts agree.",
+        "T 3.4, 3.5",
+    ),
+    kind(
+        "control_total_differs",
+        "The Sales Order would not be what TikTok owes",
+        "finance",
+        "critical",
+        24,
+        "Nothing was posted. Compare the decisions (`tiktok-ns explain order`) with Seller Center and "
+        "correct the mapping.",
+        "T 3.4",
+    ),
+    kind(
+        "amount_out_of_range",
+        "The order is worth more than the shop's limit",
+        "finance",
+        "warning",
+        24,
+        f"If the order is genuine, raise `largest_order` of the shop. {REPLAYS}",
+        "mapping",
+    ),
+    kind(
+        "mixed_currency",
+        "The order's currency is not the shop's",
+        "finance",
+        "error",
+        24,
+        "An order has one currency, which is its shop's. Compare the order in Seller Center and `currency` "
+        "of the shop in the mapping.",
+        "T 10.1",
+    ),
+    kind(
+        "unknown_status",
+        "TikTok uses a status that the pipeline does not know",
+        "data",
+        "error",
+        24,
+        "Nothing is posted while it is unknown whether the order may be fulfilled. Report the status to "
+        "whoever maintains the pipeline.",
+        "T 3.2",
+    ),
+    kind(
+        "unknown_value",
+        "TikTok uses a value that the pipeline does not know",
+        "data",
+        "error",
+        24,
+        "Nothing is posted while it is unknown what the value means for the Sales Order. Report it to "
+        "whoever maintains the pipeline.",
+        "T 9.4",
+    ),
+    kind(
+        "staging_failed",
+        "An order met an unforeseen error while it was staged",
+        "data",
+        "error",
+        8,
+        "Report the order's id to whoever maintains the pipeline; it is staged again when it changes or when "
+        "it is replayed.",
+        "DESIGN 5",
+    ),
+    kind(
+        "total_differs",
+        "The Sales Order's total is not what was sent",
+        "finance",
+        "critical",
+        24,
+        "A script, workflow or tax rule of the account changed an amount. Correct the Sales Order in "
+        "NetSuite and the script that did it, then replay: it is read once more.",
+        "N 8",
+    ),
+    kind(
+        "amendment_too_late",
+        "The order changed after its fulfilment began",
+        "operations",
+        "error",
+        8,
+        "Compare the order with the parcel: stop or correct the shipment by hand, then resolve this.",
+        "T 3.2",
+    ),
+    kind(
+        "reference_refused",
+        "TikTok did not take the Sales Order's number",
+        "operations",
+        "warning",
+        72,
+        "The Sales Order is right; only its number is missing at TikTok. Replay, or resolve.",
+        "T 3.1",
+        before_dispatch=False,
+    ),
+)
