@@ -2,7 +2,8 @@
 
 The version is part of each path and differs per endpoint (T 1.6); a row carries the newest month
 that serves our purpose and is known to both the reference (T 9.2) and the published client library
-against which the contract tests run.
+against which the contract tests run. Two rows have no such month (`mark_as_shipped`,
+`update_package_shipping_info`: 202309 here, 202610 there); they carry the one that is described.
 
 Vocabulary: an endpoint *reads* when asking twice changes nothing at TikTok, whatever its HTTP verb;
 otherwise it *writes*, and an unclear outcome of it has to be looked up before it is sent again.
@@ -82,6 +83,123 @@ _TABLE = (
         "read",
         True,
         "seller.order.ext_ref.read",
+    ),
+    Endpoint(
+        "search_packages",
+        "POST",
+        "/fulfillment/202309/packages/search",
+        "read",
+        True,
+        "seller.fulfillment.basic",
+    ),
+    Endpoint(
+        "package",
+        "GET",
+        "/fulfillment/202309/packages/{package_id}",
+        "read",
+        True,
+        "seller.fulfillment.basic",
+    ),
+    Endpoint(
+        "ship_package",
+        "POST",
+        "/fulfillment/202309/packages/{package_id}/ship",
+        "write",
+        True,
+        "seller.fulfillment.basic",
+    ),
+    Endpoint(
+        "mark_as_shipped",
+        "POST",
+        "/fulfillment/202309/orders/{order_id}/packages",
+        "write",
+        True,
+        "seller.fulfillment.basic",
+    ),
+    Endpoint(
+        "update_order_shipping_info",
+        "POST",
+        "/fulfillment/202309/orders/{order_id}/shipping_info/update",
+        "write",
+        True,
+        "seller.logistics",
+    ),
+    Endpoint(
+        "update_package_shipping_info",
+        "POST",
+        "/fulfillment/202309/packages/{package_id}/shipping_info/update",
+        "write",
+        True,
+        "seller.fulfillment.basic",
+    ),
+    Endpoint(
+        "split_attributes",
+        "GET",
+        "/fulfillment/202309/orders/split_attributes",
+        "read",
+        True,
+        "seller.fulfillment.package.write",
+    ),
+    Endpoint(
+        "split_order",
+        "POST",
+        "/fulfillment/202309/orders/{order_id}/split",
+        "write",
+        True,
+        "seller.fulfillment.package.write",
+    ),
+    Endpoint(
+        "handover_time_slots",
+        "GET",
+        "/fulfillment/202309/packages/{package_id}/handover_time_slots",
+        "read",
+        True,
+        "seller.fulfillment.package.write",
+    ),
+    Endpoint(
+        "shipping_providers",
+        "GET",
+        "/logistics/202309/delivery_options/{delivery_option_id}/shipping_providers",
+        "read",
+        True,
+        "seller.fulfillment.basic",
+    ),
+    Endpoint(
+        "search_cancellations",
+        "POST",
+        "/return_refund/202602/cancellations/search",
+        "read",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint(
+        "approve_cancellation",
+        "POST",
+        "/return_refund/202309/cancellations/{cancel_id}/approve",
+        "write",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint(
+        "reject_cancellation",
+        "POST",
+        "/return_refund/202309/cancellations/{cancel_id}/reject",
+        "write",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint(
+        "reject_reasons",
+        "GET",
+        "/return_refund/202309/reject_reasons",
+        "read",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint("webhooks", "GET", "/event/202309/webhooks", "read", True, "seller.authorization.info"),
+    Endpoint("register_webhook", "PUT", "/event/202309/webhooks", "write", True, "seller.authorization.info"),
+    Endpoint(
+        "delete_webhook", "DELETE", "/event/202309/webhooks", "write", True, "seller.authorization.info"
     ),
 )
 
