@@ -32,6 +32,8 @@ def test_the_sandbox_and_its_mapping_fit(shop: Shop):
         ("order_id: custbody_tts_order_id", "order_id: custbody_other", "custbody_other"),
         ("line_key: custcol_tts_line_key", "line_key: custcol_other", "custcol_other"),
         ('class_id: "2"', 'class_id: "222"', "222"),
+        ('account_id: "125"', 'account_id: "12500"', "12500 (shops.us.billing.account_id)"),
+        ('account_id: "125"', 'account_id: "126"', "account 126 is kept in currency 2"),
     ],
 )
 def test_what_does_not_fit_is_named(shop: Shop, right: str, wrong: str, told: str):
@@ -40,6 +42,14 @@ def test_what_does_not_fit_is_named(shop: Shop, right: str, wrong: str, told: st
     result = shop.run("config", "check")
     assert result.exit_code == 1, result.output
     assert any(told in line for line in findings(result.stdout, "wrong")), result.stdout
+
+
+def test_a_clearing_account_that_nobody_may_use_is_named(shop: Shop):
+    shop.consent()
+    shop.running.sandbox.books.patch("account", "125", {"isInactive": True})
+    result = shop.run("config", "check")
+    assert result.exit_code == 1
+    assert any("account 125 is inactive" in line for line in findings(result.stdout, "wrong")), result.stdout
 
 
 def test_a_shop_that_the_mapping_forgot_is_named(shop: Shop):

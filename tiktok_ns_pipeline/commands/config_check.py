@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from tiktok_ns_pipeline.mapping import Mapping
+from tiktok_ns_pipeline.mapping.follow_ups import CashSaleBilling
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError, NetSuitePermissionError
 from tiktok_ns_pipeline.orders.items import ItemIndex
@@ -44,12 +45,19 @@ _TABLE_OF: dict[str, tuple[str, str]] = {
     "item_id": ("item", "item"),
     "collected_item_id": ("item", "item"),
     "remitted_item_id": ("item", "item"),
+    "account_id": ("account", "account"),
 }
 """Key of the mapping -> SuiteQL table of its ids, and what people call it. Forms, tax codes and units
 have no table that every role may read; NetSuite refuses a wrong one with the first order."""
 
 _IDS = "SELECT t.id FROM {table} t WHERE t.id IN ({markers}) ORDER BY t.id ASC"
 _CURRENCIES = "SELECT c.id, c.symbol FROM currency c ORDER BY c.id ASC"
+_ACCOUNTS = """
+SELECT a.id, a.currency, a.isinactive
+FROM account a
+WHERE a.id IN ({markers})
+ORDER BY a.id ASC
+"""
 _ITEMS = """
 SELECT i.id, i.itemid, i.externalid, i.upccode, i.itemtype, i.isinactive
 FROM item i
@@ -104,7 +112,12 @@ async def _check_tiktok(runtime: Runtime) -> AsyncGenerator[Finding]:
 async def _check_netsuite(netsuite: NetSuiteClient, mapping: Mapping, slots: int) -> AsyncGenerator[Finding]:
     yield Finding("NetSuite login", "ok", f"the account's clock shows {await netsuite.account_now()}")
     index = ItemIndex([row async for row in netsuite.suiteql_keyset(_ITEMS, "id")])
-    for check in (_fields(netsuite, mapping), _ids(netsuite, mapping), _currencies(netsuite, mapping)):
+    for check in (
+        _fields(netsuite, mapping),
+        _ids(netsuite, mapping),
+        _currencies(netsuite, mapping),
+        _clearing_accounts(netsuite, mapping),
+    ):
         async for finding in check:
             yield finding
     for finding in _items(index, mapping):
@@ -176,6 +189,36 @@ async def _currencies(netsuite: NetSuiteClient, mapping: Mapping) -> AsyncGenera
                 "wrong",
                 f"currency_id {shop.currency_id} is {symbol} in NetSuite, the shop sells in {shop.currency}",
             )
+
+
+async def _clearing_accounts(netsuite: NetSuiteClient, mapping: Mapping) -> AsyncGenerator[Finding]:
+    """Accounts that Cash Sales are booked into: in use, and in their shop's currency if they have one."""
+    named = {
+        code: shop.billing.account_id
+        for code, shop in mapping.shops.items()
+        if isinstance(shop.billing, CashSaleBilling)
+    }
+    if not named:
+        return
+    ids = sorted(set(named.values()))
+    query = _ACCOUNTS.format(markers=", ".join("?" for _ in ids))
+    found = {row["id"]: row for row in await netsuite.suiteql(query, ids)}
+    for code, account_id in named.items():
+        if (row := found.get(account_id)) is None:
+            continue  # `_ids` says so
+        subject = f"clearing account of shop {code}"
+        currency_id = mapping.shops[code].currency_id
+        if row.get("isinactive") == "T":
+            yield Finding(subject, "wrong", f"account {account_id} is inactive in NetSuite; activate it")
+        elif row.get("currency", currency_id) != currency_id:
+            yield Finding(
+                subject,
+                "wrong",
+                f"account {account_id} is kept in currency {row['currency']}, the shop sells in currency "
+                f"{currency_id}; name an account of that currency under `billing`",
+            )
+        else:
+            yield Finding(subject, "ok", f"account {account_id} takes its Cash Sales")
 
 
 def _items(index: ItemIndex, mapping: Mapping) -> Iterator[Finding]:
