@@ -10,7 +10,8 @@ from tiktok_ns_pipeline.tiktok.endpoints import ENDPOINTS, Endpoint
 _PUBLISHED = {(op["method"].upper(), op["path"]): op["requiresShopCipher"] for op in OPERATIONS}
 _REFERENCE_ONLY = {"mark_as_shipped", "update_package_shipping_info"}
 """The reference knows them as 202309, the published client as 202610 with another body: no version is
-known to both, so the one whose behaviour is described is called (T 4.2). Old and new run side by side (T 1.6)."""
+known to both, so the one whose behaviour is described is called (T 4.2). Old and new run
+side by side (T 1.6)."""
 _ALL = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 _COMMON = pytest.mark.parametrize(
     "endpoint",

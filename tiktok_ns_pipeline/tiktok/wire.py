@@ -30,17 +30,23 @@ def _present(value: object) -> bool:
     return value is not None and value != {} and not (isinstance(value, str) and not value.strip())
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """What sort of value it is, for error texts: never the value itself."""
-    kinds = {"dict": "an object", "list": "a list", "str": "text", "bool": "a truth value", "int": "a number"}
-    return kinds.get(type(value).__name__, "a number with decimals")
+    kinds: dict[type, str] = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "a truth value",
+        int: "a number",
+    }
+    return "nothing" if value is None else kinds.get(type(value), "a number with decimals")
 
 
 def _whole_number(value: object, what: str) -> int:
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 40:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"is {_kind(value)} where {what} belongs")
+        raise ValueError(f"is {kind_of(value)} where {what} belongs")
     return value
 
 
@@ -48,26 +54,27 @@ def _amount(value: object) -> Decimal | None:
     if not _present(value):
         return None
     if not isinstance(value, (str, int, Decimal)) or isinstance(value, bool):
-        raise ValueError(f"is {_kind(value)} where an amount belongs")
+        raise ValueError(f"is {kind_of(value)} where an amount belongs")
     try:
         return exact_decimal(value)
     except MoneyError as wrong:
         raise ValueError(f"is no amount: {wrong}") from None
 
 
-def _id(value: object) -> str | None:
+def identifier(value: object) -> str | None:
+    """An id as text, None when there is none. Raises ValueError for what no id can be."""
     if not _present(value):
         return None
     text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else None
     if text is None:
-        raise ValueError(f"is {_kind(value)} where an id belongs")
+        raise ValueError(f"is {kind_of(value)} where an id belongs")
     if not _ID.fullmatch(text):
         raise ValueError("is text that no id of TikTok Shop can be")
     return None if text == "0" else text
 
 
 def _required_id(value: object) -> str:
-    found = _id(value)
+    found = identifier(value)
     if found is None:
         raise ValueError("is missing")
     return found
@@ -77,7 +84,7 @@ def _text(value: object) -> str | None:
     if not _present(value):
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise ValueError(f"is {_kind(value)} where text belongs")
+        raise ValueError(f"is {kind_of(value)} where text belongs")
     text = str(value)
     try:
         text.encode()
@@ -121,13 +128,20 @@ def _count(value: object) -> int | None:
     return _whole_number(value, "a count") if _present(value) else None
 
 
+def _required_count(value: object) -> int:
+    found = _count(value)
+    if found is None:
+        raise ValueError("is missing")
+    return found
+
+
 def _flag(value: object) -> bool:
     """Absent means false: TikTok omits flags that are not set (T 0)."""
     if not _present(value):
         return False
     spelled = str(value).strip().lower() if isinstance(value, (bool, int, str)) else ""
     if spelled not in ("true", "false", "1", "0"):
-        raise ValueError(f"is {_kind(value)} where true or false belongs")
+        raise ValueError(f"is {kind_of(value)} where true or false belongs")
     return spelled in ("true", "1")
 
 
@@ -136,7 +150,7 @@ def absent_as_empty(value: object) -> object:
     if not _present(value):
         return ()
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"is {_kind(value)} where a list belongs")
+        raise ValueError(f"is {kind_of(value)} where a list belongs")
     return cast(object, value)
 
 
@@ -146,7 +160,7 @@ def absent_as_none(value: object) -> object:
 
 
 Amount = Annotated[Decimal | None, BeforeValidator(_amount)]
-Id = Annotated[str | None, BeforeValidator(_id)]
+Id = Annotated[str | None, BeforeValidator(identifier)]
 RequiredId = Annotated[str, BeforeValidator(_required_id)]
 Text = Annotated[str | None, BeforeValidator(_text)]
 RequiredText = Annotated[str, BeforeValidator(required_text)]
@@ -156,6 +170,7 @@ Currency = Annotated[str | None, BeforeValidator(_currency)]
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 RequiredInstant = Annotated[datetime, BeforeValidator(_required_instant)]
 Count = Annotated[int | None, BeforeValidator(_count)]
+RequiredCount = Annotated[int, BeforeValidator(_required_count)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
@@ -179,7 +194,7 @@ def parse(
     """The model of a raw document; WireError tells the first field that is wrong, and the record by
     `record_id` or by what stands under one of `id_keys`."""
     if not isinstance(raw, Mapping):
-        raise WireError(record_id, "the document", f"is {_kind(raw)} where an object belongs", kind=kind)
+        raise WireError(record_id, "the document", f"is {kind_of(raw)} where an object belongs", kind=kind)
     document = cast(Mapping[str, Any], raw)
     try:
         return model.model_validate(document)
@@ -207,6 +222,6 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 def _readable_id(document: Mapping[str, Any], id_keys: tuple[str, ...]) -> str | None:
     try:
-        return next(filter(None, (_id(document.get(key)) for key in id_keys)), None)
+        return next(filter(None, (identifier(document.get(key)) for key in id_keys)), None)
     except ValueError:
         return None
