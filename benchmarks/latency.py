@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from benchmarks.stand import Stand, percentile, stand
 from tiktok_ns_pipeline.ledger import Ledger, schema
-from tiktok_ns_pipeline.orders.applying import SALES_ORDER
+from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
 from tiktok_ns_pipeline.sandbox.demo.processes import Processes, free_ports
 from tiktok_ns_pipeline.sandbox.serve import HOST
 

@@ -23,8 +23,9 @@ from benchmarks.stand import SAVE_S, Stand, seconds_of_cpu, stand
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.clock import SystemClock
 from tiktok_ns_pipeline.ledger import Ledger, schema
+from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
 from tiktok_ns_pipeline.netsuite.auth import OAuth2ClientCredentials
-from tiktok_ns_pipeline.orders.applying import SALES_ORDER, customer_fact
+from tiktok_ns_pipeline.orders.applying import customer_fact
 from tiktok_ns_pipeline.orders.document import SalesOrderDocument
 from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunRequest
 from tiktok_ns_pipeline.orders.records import FieldNames, sales_order_body

@@ -29,9 +29,10 @@ from tiktok_ns_pipeline.netsuite.auth import (
     TokenBasedAuthentication,
 )
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
-from tiktok_ns_pipeline.settings import Settings
+from tiktok_ns_pipeline.settings import NetSuiteSettings, Settings
 from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 from tiktok_ns_pipeline.tiktok.client import TikTokClient
+from tiktok_ns_pipeline.tokens import TokenStore
 
 _TIKTOK_BUDGET = 8
 """Concurrent calls to TikTok; its own limit is a rate, which the client keeps (T 2.4)."""
@@ -110,29 +111,8 @@ async def open_runtime(
     ):
         app = TikTokApp(settings.tiktok.app_key, settings.tiktok.app_secret)
         login = TikTokLogin(app, store, http, settings.tiktok.auth_url, clock)
-        authenticator: Authenticator
         netsuite = settings.netsuite
-        if netsuite.auth == "tba":
-            authenticator = TokenBasedAuthentication(
-                netsuite.account,
-                netsuite.consumer_key,
-                netsuite.consumer_secret,
-                netsuite.token_id,
-                netsuite.token_secret,
-                clock=clock,
-            )
-        else:
-            authenticator = OAuth2ClientCredentials(
-                account_id=netsuite.account,
-                base_url=netsuite.base_url,
-                client_id=netsuite.client_id,
-                certificate_id=netsuite.certificate_id,
-                private_key_pem=netsuite.private_key,
-                store=store,
-                http=http,
-                clock=clock,
-                algorithm=netsuite.algorithm,
-            )
+        authenticator = netsuite_authenticator(netsuite, store, http, clock)
         try:
             yield Runtime(
                 settings=settings,
@@ -157,3 +137,29 @@ async def open_runtime(
         finally:
             lake.close()
     ledger.close()
+
+
+def netsuite_authenticator(
+    netsuite: NetSuiteSettings, store: TokenStore, http: httpx.AsyncClient, clock: Clock
+) -> Authenticator:
+    """The login to NetSuite that the settings name. Raises ValueError when the key does not fit."""
+    if netsuite.auth == "tba":
+        return TokenBasedAuthentication(
+            netsuite.account,
+            netsuite.consumer_key,
+            netsuite.consumer_secret,
+            netsuite.token_id,
+            netsuite.token_secret,
+            clock=clock,
+        )
+    return OAuth2ClientCredentials(
+        account_id=netsuite.account,
+        base_url=netsuite.base_url,
+        client_id=netsuite.client_id,
+        certificate_id=netsuite.certificate_id,
+        private_key_pem=netsuite.private_key,
+        store=store,
+        http=http,
+        clock=clock,
+        algorithm=netsuite.algorithm,
+    )

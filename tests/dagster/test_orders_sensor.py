@@ -12,10 +12,10 @@ import dagster as dg
 import pytest
 
 from tests.dagster.stage import Stage, enter
+from tiktok_ns_pipeline import live_runs
 from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.leases import SlotLease
-from tiktok_ns_pipeline.orders import automation
 from tiktok_ns_pipeline.orders.automation import LIVE, orders_sensor
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 
@@ -34,7 +34,7 @@ def evaluate(instance: dg.DagsterInstance) -> tuple[dict[str, str] | None, str]:
 
 
 def run_live(instance: dg.DagsterInstance) -> None:
-    assert JOB.execute_in_process(instance=instance, tags=LIVE).success
+    assert JOB.execute_in_process(instance=instance, tags=LIVE.tags).success
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_without_any_run_before_one_is_asked_for(on_stage: Stage, untouched: dg.
     tags, reason = evaluate(untouched)
     assert tags is not None
     assert "regularly" in reason
-    assert LIVE.items() <= tags.items()
+    assert LIVE.tags.items() <= tags.items()
     assert int(tags["dagster/max_runtime"]) > on_stage.settings.run_budget_s
 
 
@@ -79,26 +79,26 @@ def test_a_new_order_is_work_and_asking_twice_says_the_same(after_a_run: Stage, 
 
 @pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
 def test_no_second_run_while_one_waits_or_works(on_stage: Stage, untouched: dg.DagsterInstance, status: str):
-    run = untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus(status), tags=LIVE)
+    run = untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus(status), tags=LIVE.tags)
     assert evaluate(untouched) == (None, f"run {run.run_id[:8]} is {status.lower()}")
 
 
 def test_a_run_that_got_lost_keeps_the_next_one_away_for_a_while_only(
     on_stage: Stage, untouched: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
-    tags = {**LIVE, "dagster/max_runtime": "0"}
+    tags = {**LIVE.tags, "dagster/max_runtime": "0"}
     untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
     assert evaluate(untouched)[0] is None
-    monkeypatch.setattr(automation, "_LOST_AFTER", timedelta(0))
+    monkeypatch.setattr(live_runs, "_LOST_AFTER", timedelta(0))
     assert evaluate(untouched)[0] is not None
 
 
 def test_a_run_that_died_unnoticed_is_followed_by_another_one(
     after_a_run: Stage, untouched: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
-    untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED, tags=LIVE)
+    untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED, tags=LIVE.tags)
     assert evaluate(untouched)[0] is None
-    monkeypatch.setattr(automation, "_SILENT_AFTER", timedelta(0))
+    monkeypatch.setattr(live_runs, "_SILENT_AFTER", timedelta(0))
     assert evaluate(untouched)[0] is not None
     alive = SlotLease("another process", 1, {}, datetime.now(UTC) + timedelta(seconds=6))
     with after_a_run.ledger() as ledger, ledger.begin() as tx:
@@ -116,10 +116,10 @@ def test_a_run_of_a_person_does_not_hold_up_the_live_one(on_stage: Stage, untouc
 def test_after_a_failure_the_next_run_waits(
     after_a_run: Stage, untouched: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
-    run = untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED, tags=LIVE)
+    run = untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED, tags=LIVE.tags)
     untouched.report_run_failed(run)
     assert evaluate(untouched) == (None, "the last run failed; the next one begins 0:01:00 after it")
-    monkeypatch.setattr(automation, "AFTER_FAILURE", timedelta(0))
+    monkeypatch.setattr(live_runs, "AFTER_FAILURE", timedelta(0))
     assert "nothing changed" in evaluate(untouched)[1]
 
 
@@ -127,7 +127,7 @@ def test_regularly_a_run_looks_for_what_a_look_cannot_see(
     after_a_run: Stage, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
     assert evaluate(instance)[0] is None
-    monkeypatch.setattr(automation, "REGULARLY", timedelta(0))
+    monkeypatch.setattr(live_runs, "REGULARLY", timedelta(0))
     tags, reason = evaluate(instance)
     assert tags is not None
     assert "regularly" in reason

@@ -74,8 +74,9 @@ def test_every_sensor_and_schedule_is_on(running: Demo, page: Page) -> None:
     expect(page.get_by_text("orders_sensor").first).to_be_visible()
     switches = page.get_by_role("checkbox").or_(page.get_by_role("switch"))
     on = page.locator("input[type=checkbox]:checked")
-    expect(on.first).to_be_attached()
-    assert switches.count() >= on.count() >= 4
+    # The switches appear one by one.
+    expect(on.nth(3)).to_be_attached()
+    assert switches.count() >= on.count()
 
 
 @pytest.mark.timeout(400)

@@ -323,7 +323,8 @@ class Dispatcher:
                 self._make_ambiguous(tx, intent, str(error))
                 self._tell_if_it_lasts(tx, intent, error)
             case ErrorClass.BUSINESS:
-                self._park(tx, intent, Park("netsuite_refused", _slug(error), str(error)))
+                system = self._handlers[intent.fact.kind].system
+                self._park(tx, intent, Park(f"{system}_refused", _slug(error), str(error)))
             case ErrorClass.UNKNOWN:
                 # The type only: the text of an unforeseen error may quote a buyer's data.
                 message = (
@@ -389,7 +390,7 @@ class Dispatcher:
             shop=intent.fact.shop,
             subject=self._subject(intent),
             reason=reason,
-            kinds=ENGINE_KINDS,
+            kinds=self._handlers[intent.fact.kind].clears,
         )
 
     def _later(self, intent: Intent, longest_s: float = _LONGEST_WAIT_S) -> datetime:
@@ -409,18 +410,6 @@ class Dispatcher:
         return AuditEntry(
             self._holder, type(result.outcome).__name__.lower(), subject, f"revision {result.intent.revision}"
         )
-
-
-ENGINE_KINDS = (
-    "netsuite_refused",
-    "netsuite_differs",
-    "external_id_taken",
-    "unclassified_error",
-    "amendment_too_late",
-    "reference_refused",
-    "still_failing",
-)
-"""Exceptions that an intent's success proves gone."""
 
 
 def _slug(error: Exception) -> str:

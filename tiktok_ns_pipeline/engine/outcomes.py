@@ -58,6 +58,19 @@ class Park:
 Outcome = Applied | Absent | Unclear | NotYet | Park
 
 
+ENGINE_KINDS: Sequence[str] = (
+    "netsuite_refused",
+    "tiktok_refused",
+    "netsuite_differs",
+    "external_id_taken",
+    "unclassified_error",
+    "amendment_too_late",
+    "reference_refused",
+    "still_failing",
+)
+"""Exceptions that the engine itself, or a handler of any flow, opens about an intent."""
+
+
 class Handler(Protocol):
     """Knows how one kind of fact is made true, and how to find out whether it is."""
 
@@ -66,6 +79,8 @@ class Handler(Protocol):
     """Whose slots it uses: `netsuite` or `tiktok`."""
     batch_size: int
     """How many intents of one shop go into one call."""
+    clears: Sequence[str]
+    """Kinds of exceptions about its subject that success proves gone."""
 
     async def apply(self, intents: Sequence[Intent]) -> Sequence[Outcome]:
         """Make the facts true. Answers in the order given."""

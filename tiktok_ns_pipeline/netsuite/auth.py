@@ -65,6 +65,11 @@ class Authenticator(Protocol):
         """After a 401: whether there is now another proof than the headers that were refused."""
         ...
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request can be signed at once, without a login before it."""
+        ...
+
 
 class LoginPause:
     """Keeps this process silent for `LOGIN_PAUSE` after a refused login."""
@@ -126,6 +131,11 @@ class OAuth2ClientCredentials:
         """Take the token that another request or process got meanwhile, or log in once."""
         await self._access_token(refused["Authorization"].removeprefix("Bearer "))
         return True
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the shared token is good for five more minutes."""
+        return self._stored(None) is not None
 
     def assertion(self, issued_at: datetime, token_id: str, lifetime: timedelta = ASSERTION_LIFETIME) -> str:
         """The signed statement that buys an access token (N 1.3)."""
@@ -259,6 +269,11 @@ class TokenBasedAuthentication:
     async def renew(self, refused: Mapping[str, str]) -> bool:
         """Nothing to renew: a refused signature stays refused, and every try counts towards the lock."""
         return False
+
+    @property
+    def is_ready(self) -> bool:
+        """Always: there is no login."""
+        return True
 
     def authorization(self, method: str, url: str, nonce: str, at: datetime) -> str:
         """The Authorization header of one request (N 1.4)."""

@@ -16,10 +16,10 @@ from decimal import Decimal
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import NewException
+from tiktok_ns_pipeline.ledger.facts import REFERENCE, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound
-from tiktok_ns_pipeline.orders.applying import REFERENCE, SALES_ORDER
 from tiktok_ns_pipeline.runtime import Runtime
 
 TOTAL_DIFFERS = "total_differs"

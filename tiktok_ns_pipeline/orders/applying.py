@@ -15,8 +15,17 @@ from typing import Any
 
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.logins import System
-from tiktok_ns_pipeline.engine.outcomes import Absent, Applied, NotYet, Outcome, Park, Unclear
+from tiktok_ns_pipeline.engine.outcomes import (
+    ENGINE_KINDS,
+    Absent,
+    Applied,
+    NotYet,
+    Outcome,
+    Park,
+    Unclear,
+)
 from tiktok_ns_pipeline.ledger import Ledger
+from tiktok_ns_pipeline.ledger.facts import CUSTOMER, REFERENCE, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
@@ -30,10 +39,6 @@ from tiktok_ns_pipeline.orders.records import (
     sales_order_body,
 )
 from tiktok_ns_pipeline.tiktok.client import ExternalOrderReference, ShopAccess, TikTokClient
-
-SALES_ORDER = "so"
-CUSTOMER = "cust"
-REFERENCE = "ref"
 
 _LOOKS_BEFORE_GIVING_UP = 5
 _PROGRESS = ("quantityPicked", "quantityPacked", "quantityFulfilled", "quantityBilled")
@@ -51,6 +56,7 @@ class SalesOrderHandler:
     kind = SALES_ORDER
     system: System = "netsuite"
     batch_size = 1
+    clears: Sequence[str] = ENGINE_KINDS
 
     def __init__(self, netsuite: NetSuiteClient, ledger: Ledger, clock: Clock, fields: FieldNames) -> None:
         self._netsuite = netsuite
@@ -174,6 +180,7 @@ class CustomerHandler:
     kind = CUSTOMER
     system: System = "netsuite"
     batch_size = 1
+    clears: Sequence[str] = ENGINE_KINDS
 
     def __init__(self, netsuite: NetSuiteClient, fields: FieldNames) -> None:
         self._netsuite = netsuite
@@ -224,6 +231,7 @@ class ExternalReferenceHandler:
     system: System = "tiktok"
     batch_size = 100
     """TikTok takes 100 orders in one call (T 3.1)."""
+    clears: Sequence[str] = ENGINE_KINDS
 
     def __init__(self, tiktok: TikTokClient, shops: Mapping[str, ShopAccess]) -> None:
         self._tiktok = tiktok

@@ -200,7 +200,7 @@ class _Turned:
 
 
 async def _turn(resource: RuntimeResource, config: OrdersRun, run_id: str) -> _Turned:
-    from tiktok_ns_pipeline.orders.applying import SALES_ORDER
+    from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
     from tiktok_ns_pipeline.orders.flow import OrdersFlow
 
     async with resource.opened() as runtime:
@@ -227,7 +227,7 @@ async def _snapshot(resource: RuntimeResource, run_id: str) -> tuple[int, dateti
 
 
 def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
-    from tiktok_ns_pipeline.orders.applying import CUSTOMER, REFERENCE, SALES_ORDER
+    from tiktok_ns_pipeline.ledger.facts import CUSTOMER, REFERENCE, SALES_ORDER
 
     report = turned.report
     by_shop = {f"orders_observed_{shop}": count for shop, count in sorted(report.observed_by_shop.items())}

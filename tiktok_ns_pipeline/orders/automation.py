@@ -1,16 +1,12 @@
-"""When the orders flow turns: the sensor's hint, the jobs and their limits.
+"""When the orders flow turns: the sensor's hint, the jobs and their limits."""
 
-The sensor asks cheaply whether there is work and requests one run when none is waiting or at work.
-It has no run keys, which would dedupe for ever and over failures (D A.4), and no cursor: evaluated
-twice it says the same, and the watermark belongs to the run. What a look cannot see (an order that
-shows up late, behind the watermark) the regular run finds.
-"""
-
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
+from tiktok_ns_pipeline.live_runs import LiveFlow, next_run
 from tiktok_ns_pipeline.orders.assets import (
     NETSUITE_ITEMS,
     TIKTOK_SHOP_ORDERS,
@@ -19,31 +15,9 @@ from tiktok_ns_pipeline.orders.assets import (
 )
 from tiktok_ns_pipeline.orders.checks import control_totals_hold, mapping_complete, orders_posted_in_time
 
-LIVE = {"tiktok_ns/live": "orders"}
-"""Marks the runs that the sensor asked for; a run of a person neither delays nor is delayed by them."""
-
-REGULARLY = timedelta(minutes=5)
-"""Without any hint, a run begins so long after the last one ended."""
-
-AFTER_FAILURE = timedelta(minutes=1)
-"""A run that failed will probably fail again at once: the next one waits."""
-
-_BEYOND_BUDGET_S = 300
-"""Time to start, to finish what is under way and to check, beyond a run's budget."""
-
-_LOST_AFTER = timedelta(minutes=15)
-"""A run that has not ended so long after its longest time never will."""
-
-_SILENT_AFTER = timedelta(minutes=1)
-"""From this age on a run that has started must be seen at work in the ledger."""
-
-_AT_WORK = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+if TYPE_CHECKING:
+    from tiktok_ns_pipeline.flows.looking import Look
+    from tiktok_ns_pipeline.settings import Settings
 
 orders_job = dg.define_asset_job(
     "orders_job",
@@ -70,6 +44,15 @@ items_schedule = dg.ScheduleDefinition(
 )
 
 
+def _look(settings: "Settings", since_last_run: timedelta) -> "Look":
+    from tiktok_ns_pipeline.orders.looking import look_for_work
+
+    return look_for_work(settings, since_last_run)
+
+
+LIVE = LiveFlow("orders", orders_job.name, _look)
+
+
 @dg.sensor(
     job=orders_job,
     # The daemon comes by every five seconds; a limit of five would let it miss every other time.
@@ -79,75 +62,7 @@ items_schedule = dg.ScheduleDefinition(
 )
 def orders_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One run when there is work and none is waiting or at work."""
-    runs = context.instance.get_run_records(dg.RunsFilter(job_name=orders_job.name, tags=LIVE), limit=1)
-    last = runs[0] if runs else None
-    if last is not None and _is_at_work(last):
-        return dg.SkipReason(f"run {last.dagster_run.run_id[:8]} is {last.dagster_run.status.value.lower()}")
-    ended = datetime.fromtimestamp(last.end_time, UTC) if last is not None and last.end_time else None
-    since_end = datetime.now(UTC) - ended if ended else REGULARLY
-    if (
-        last is not None
-        and last.dagster_run.status is dg.DagsterRunStatus.FAILURE
-        and since_end < AFTER_FAILURE
-    ):
-        return dg.SkipReason(f"the last run failed; the next one begins {AFTER_FAILURE} after it")
-    if since_end >= REGULARLY:
-        return _live_run(f"regularly, {REGULARLY} after the last run")
-    return _looked(since_end)
-
-
-def _is_at_work(record: dg.RunRecord) -> bool:
-    """Whether a run waits or works, as far as one can believe it.
-
-    Dagster never learns of runs that were lost before they started, and late of those that died with
-    their container; neither must keep the next one away.
-    """
-    run = record.dagster_run
-    age = datetime.now(UTC) - record.create_timestamp
-    longest = timedelta(seconds=int(run.tags.get(MAX_RUNTIME_TAG, "0"))) + _LOST_AFTER
-    if run.status not in _AT_WORK or age >= longest:
-        return False
-    return run.status is not dg.DagsterRunStatus.STARTED or age < _SILENT_AFTER or _is_anybody_at_work()
-
-
-def _is_anybody_at_work() -> bool:
-    from tiktok_ns_pipeline.orders.looking import is_anybody_at_work
-    from tiktok_ns_pipeline.settings import Settings, SettingsError
-
-    try:
-        return is_anybody_at_work(Settings.from_environment())
-    except SettingsError:
-        return True
-
-
-def _looked(since_last_run: timedelta) -> dg.RunRequest | dg.SkipReason:
-    from tiktok_ns_pipeline.ledger import LedgerError
-    from tiktok_ns_pipeline.mapping import MappingError
-    from tiktok_ns_pipeline.orders.looking import look_for_work
-    from tiktok_ns_pipeline.settings import Settings, SettingsError
-
-    try:
-        look = look_for_work(Settings.from_environment(), since_last_run)
-    except (SettingsError, MappingError, LedgerError) as error:
-        return dg.SkipReason(f"cannot look: {error}")
-    return _live_run(look.reason) if look.is_due else dg.SkipReason(look.reason)
-
-
-def _live_run(reason: str) -> dg.RunRequest:
-    from tiktok_ns_pipeline.settings import Settings, SettingsError
-
-    try:
-        budget_s = Settings.from_environment().run_budget_s
-    except SettingsError:
-        budget_s = 0.0  # the run will say what is missing
-    return dg.RunRequest(
-        tags={
-            **LIVE,
-            "tiktok_ns/reason": reason[:200],
-            "dagster/priority": "10",
-            MAX_RUNTIME_TAG: str(int(budget_s) + _BEYOND_BUDGET_S),
-        }
-    )
+    return next_run(context, LIVE)
 
 
 defs = dg.Definitions(

@@ -63,7 +63,7 @@ def mapping_complete(runtime: RuntimeResource) -> dg.AssetCheckResult:
 )
 def orders_posted_in_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
     """Neither sent too late nor parked for too long."""
-    from tiktok_ns_pipeline.orders.applying import SALES_ORDER
+    from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
     from tiktok_ns_pipeline.orders.planning import STAGING_KINDS
 
     with runtime.records() as records:
@@ -123,7 +123,7 @@ def _none_open(runtime: RuntimeResource, kinds: Sequence[str], *, good: str, bad
 
 def _is_untouched(tx: "Transaction") -> bool:
     """Whether no order was ever staged: there is nothing that could be wrong."""
-    from tiktok_ns_pipeline.orders.applying import SALES_ORDER
+    from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
 
     return tx.links.count(SALES_ORDER) == 0 and tx.intents.oldest_open(SALES_ORDER) is None
 

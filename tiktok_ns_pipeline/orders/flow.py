@@ -16,22 +16,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
-from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
-from tiktok_ns_pipeline.engine.dispatcher import ENGINE_KINDS, Dispatcher, DispatchReport
-from tiktok_ns_pipeline.engine.governor import BreakerOpen
-from tiktok_ns_pipeline.engine.logins import LoginWatch
+from tiktok_ns_pipeline.engine.dispatcher import Dispatcher, DispatchReport
+from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS, Handler
+from tiktok_ns_pipeline.flows.shops import OpenedShop
+from tiktok_ns_pipeline.flows.turning import (
+    SYSTEM_ERRORS,
+    Troubles,
+    dispatcher_for,
+    shops_of_run,
+    turn_until_idle,
+)
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
+from tiktok_ns_pipeline.ledger.facts import CUSTOMER, REFERENCE, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.mapping import Shop
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.orders.acknowledging import TOTAL_DIFFERS, acknowledge_sales_orders
 from tiktok_ns_pipeline.orders.applying import (
-    CUSTOMER,
-    REFERENCE,
-    SALES_ORDER,
     CustomerHandler,
     ExternalReferenceHandler,
     SalesOrderHandler,
@@ -41,9 +44,6 @@ from tiktok_ns_pipeline.orders.items_snapshot import ensure_snapshot, known_snap
 from tiktok_ns_pipeline.orders.observing import (
     Observed,
     OrderWatch,
-    known_shops,
-    mapped,
-    mapped_shops,
     watermark_name,
 )
 from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Skipped, Staged, Waiting
@@ -52,13 +52,9 @@ from tiktok_ns_pipeline.orders.records import FieldNames
 from tiktok_ns_pipeline.orders.staging import stage_order
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.client import ShopAccess
-from tiktok_ns_pipeline.tiktok.errors import TikTokError, TikTokPermissionError, WireError
 
 KINDS = (CUSTOMER, SALES_ORDER, REFERENCE)
 """The facts that this flow makes true."""
-
-SYSTEM_ERRORS = (TikTokError, WireError, NetSuiteError, BreakerOpen)
-"""A system could not be read; what was not read is read next time."""
 
 _READINGS_AT_MOST = 3
 _ASK_FOR_ITEMS_AFTER = timedelta(seconds=60)
@@ -112,77 +108,46 @@ class OrdersFlow:
         self._items: tuple[str, ItemIndex] | None = None
         self._items_asked_at = runtime.clock.now()
         self._reading_items = asyncio.Lock()
-        self._closed_shops: set[str] = set()
-        self._logins = LoginWatch(runtime.ledger, runtime.governors, runtime.clock, runtime.reporter)
-        self.report = RunReport()
+        self._readings = 0
+        self._troubles = Troubles(runtime)
+        self.report = RunReport(trouble=self._troubles.told)
 
     async def run(self, request: RunRequest) -> RunReport:
         """Turn until nothing is due for `idle_s`, or `budget_s` is over."""
-        shops = await self._shops(request)
-        stopping = asyncio.Event()
-        dispatcher = self._dispatcher(shops, request)
+        shops = await shops_of_run(self._runtime, request.shops, self._troubles)
+        dispatcher = dispatcher_for(self._runtime, self._handlers(shops), self._troubles, shops)
         self.report.dispatch = dispatcher.report
-        draining = asyncio.create_task(dispatcher.drain(stop=stopping.is_set))
-        try:
-            await self._turn_until_idle(shops, request, dispatcher, draining)
-        except BaseException:
-            draining.cancel()
-            await asyncio.gather(draining, return_exceptions=True)
-            raise
-        stopping.set()
-        dispatcher.nudge()
-        await draining
+        self._readings = _READINGS_AT_MOST if request.is_bounded else 0
+
+        async def turn() -> int:
+            return await self._turn(shops, request, dispatcher)
+
+        await turn_until_idle(
+            self._runtime, dispatcher, turn, budget_s=request.budget_s, idle_s=request.idle_s
+        )
         await self._acknowledge()
         return self.report
 
-    async def _turn_until_idle(
-        self,
-        shops: Sequence[tuple[Shop, ShopAccess]],
-        request: RunRequest,
-        dispatcher: Dispatcher,
-        draining: asyncio.Task[DispatchReport],
-    ) -> None:
-        clock = self._runtime.clock
-        ends = clock.now() + timedelta(seconds=request.budget_s)
-        busy_at = clock.now()
-        readings = _READINGS_AT_MOST if request.is_bounded else 0
-        while clock.now() < ends and not draining.done():
-            changed = 0
-            if readings or not request.is_bounded:
-                troubles = len(self.report.trouble)
-                changed = await self._observe_all(shops, request)
-                # What is asked for is read once, and again while it cannot be read in full.
-                readings = readings - 1 if readings and len(self.report.trouble) > troubles else 0
-            changed += await self._replay(shops)
-            dispatcher.nudge()
-            changed += await self._acknowledge()
-            self.report.turns += 1
-            if changed or readings or dispatcher.has_work():
-                busy_at = clock.now()
-            if (clock.now() - busy_at).total_seconds() >= request.idle_s:
-                return
-            await asyncio.sleep(self._runtime.settings.poll_s)
-
-    async def _shops(self, request: RunRequest) -> list[tuple[Shop, ShopAccess]]:
-        """The shops; while TikTok does not tell them, what is planned already still goes to NetSuite."""
-        try:
-            return await mapped_shops(self._runtime, request.shops)
-        except SYSTEM_ERRORS as error:
-            self._note("authorized shops", error)
-            return mapped(self._runtime, known_shops(self._runtime), request.shops)
-
-    def _note(self, where: str, error: Exception) -> None:
-        """Something could not be read now; a refused login stops that system before it is locked."""
-        self.report.trouble.append(f"{where}: {error}")
-        if classify(error) == ErrorClass.AUTHENTICATION:
-            with self._runtime.ledger.begin() as tx:
-                self._logins.refused(tx, "tiktok" if isinstance(error, TikTokError) else "netsuite", error)
+    async def _turn(self, shops: Sequence[OpenedShop], request: RunRequest, dispatcher: Dispatcher) -> int:
+        """Look once at everything; gives how much was new, or is still to be read."""
+        changed = 0
+        if self._readings or not request.is_bounded:
+            troubles = len(self.report.trouble)
+            changed = await self._observe_all(shops, request)
+            # What is asked for is read once, and again while it cannot be read in full.
+            failed = len(self.report.trouble) > troubles
+            self._readings = self._readings - 1 if self._readings and failed else 0
+        changed += await self._replay(shops)
+        dispatcher.nudge()
+        changed += await self._acknowledge()
+        self.report.turns += 1
+        return changed + self._readings
 
     # Observe and stage
 
-    async def _observe_all(self, shops: Sequence[tuple[Shop, ShopAccess]], request: RunRequest) -> int:
+    async def _observe_all(self, shops: Sequence[OpenedShop], request: RunRequest) -> int:
         """One look at every shop. A shop that cannot be read now does not hold up the others."""
-        open_shops = [(shop, access) for shop, access in shops if shop.code not in self._closed_shops]
+        open_shops = self._troubles.readable(shops)
         counts = await asyncio.gather(*(self._observe(shop, access, request) for shop, access in open_shops))
         if request.order_ids:
             seen = {order_id for watch in self._watches.values() for order_id in watch.seen}
@@ -200,14 +165,10 @@ class OrdersFlow:
                 changed += len(observed.orders)
                 if observed.orders or observed.watermark:
                     await self._stage(shop, access, watch, observed, request.lane)
-        except TikTokPermissionError as error:
-            self.report.trouble.append(f"shop {shop.code}: {error}")
-            self._closed_shops.add(shop.code)
-            self._logins.shut_out(shop.code, error)
         except SYSTEM_ERRORS as error:
-            self._note(f"shop {shop.code}", error)
+            self._troubles.note_shop(shop.code, error)
         else:
-            self._logins.let_in(shop.code)
+            self._troubles.logins.let_in(shop.code)
         self.report.observed += changed
         known = self.report.observed_by_shop.get(shop.code, 0)
         self.report.observed_by_shop[shop.code] = known + changed
@@ -242,7 +203,7 @@ class OrdersFlow:
             detail = await self._runtime.tiktok.price_detail(access, outcome.order_id)
         except SYSTEM_ERRORS as error:
             # A detail can fail for one order for good (T 2.3): it stays parked, the others go on.
-            self._note(f"price detail of order {outcome.order_id}", error)
+            self._troubles.note(f"price detail of order {outcome.order_id}", error)
             return outcome
         return _stage_safely(raw, shop, self._runtime, items, detail)
 
@@ -304,19 +265,19 @@ class OrdersFlow:
             old = known_snapshot(self._runtime)
             if old is None:
                 raise
-            self._note("items", error)
+            self._troubles.note("items", error)
             return old
         self.report.item_snapshots += is_new
         return snapshot_id
 
     # Replay
 
-    async def _replay(self, shops: Sequence[tuple[Shop, ShopAccess]]) -> int:
+    async def _replay(self, shops: Sequence[OpenedShop]) -> int:
         """Stage parked orders again: all when the mapping or the items changed, else those asked for."""
         try:
             items = await self._item_index()
         except SYSTEM_ERRORS as error:
-            self._note("items", error)
+            self._troubles.note("items", error)
             return 0
         basis = f"{self._runtime.mapping.fingerprint()}/{items.fingerprint()}"
         with self._runtime.ledger.read() as tx:
@@ -364,7 +325,7 @@ class OrdersFlow:
 
     # Apply and acknowledge
 
-    def _dispatcher(self, shops: Sequence[tuple[Shop, ShopAccess]], request: RunRequest) -> Dispatcher:
+    def _handlers(self, shops: Sequence[OpenedShop]) -> list[Handler]:
         runtime = self._runtime
         names = runtime.mapping.custom_fields
         fields = FieldNames(
@@ -375,33 +336,20 @@ class OrdersFlow:
             line_ids=names.line.line_ids,
             line_key=names.line.line_key,
         )
-        return Dispatcher(
-            runtime.ledger,
-            [
-                CustomerHandler(runtime.netsuite, fields),
-                SalesOrderHandler(runtime.netsuite, runtime.ledger, runtime.clock, fields),
-                ExternalReferenceHandler(runtime.tiktok, {shop.code: access for shop, access in shops}),
-            ],
-            runtime.governors,
-            runtime.clock,
-            holder=runtime.settings.holder,
-            reporter=runtime.reporter,
-            logins=self._logins,
-            probe=runtime.probe,
-            jitter=runtime.jitter,
-            shops=[shop.code for shop, _access in shops],
-            look_again_s=max(2.0, runtime.settings.poll_s),
-            lease_s=runtime.settings.lease_s,
-        )
+        return [
+            CustomerHandler(runtime.netsuite, fields),
+            SalesOrderHandler(runtime.netsuite, runtime.ledger, runtime.clock, fields),
+            ExternalReferenceHandler(runtime.tiktok, {shop.code: access for shop, access in shops}),
+        ]
 
     async def _acknowledge(self) -> int:
         try:
             done = await acknowledge_sales_orders(self._runtime)
         except SYSTEM_ERRORS as error:
-            self._note("read-back", error)
+            self._troubles.note("read-back", error)
             return 0
         if done:
-            self._logins.answered("netsuite")
+            self._troubles.logins.answered("netsuite")
         self.report.acknowledged += done
         return done
 

@@ -1,52 +1,31 @@
-"""Is there work? The question that a sensor asks every few seconds, answered without doing any.
+"""Is there work for the orders flow? Our own records first, then one order per shop: the newest.
 
-Our own records are asked first; only when they name nothing is TikTok asked for one order per shop,
-the one that changed last. An answer is a hint and carries no truth: a missed one costs the time
-until the next regular run, a needless one costs a run that finds nothing.
-
-A look is short and leaves no trace: it takes no slot of the governor, repeats nothing, and never
-refreshes a login, since a refresh that is cut short could lose the new token.
+See `flows.looking` for what a look is, and what it never does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import httpx
-from sqlalchemy.exc import OperationalError, ProgrammingError
-
-from tiktok_ns_pipeline.clock import Clock, SystemClock
-from tiktok_ns_pipeline.engine.dispatcher import ENGINE_KINDS
+from tiktok_ns_pipeline.clock import Clock
+from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
+from tiktok_ns_pipeline.flows.looking import LONGEST_S, Glance, Look, look
+from tiktok_ns_pipeline.flows.shops import SHOPS_CURSOR
 from tiktok_ns_pipeline.lake.orders import raw_order_row
-from tiktok_ns_pipeline.ledger import Ledger, Transaction
-from tiktok_ns_pipeline.ledger.database import open_engine
-from tiktok_ns_pipeline.mapping import Mapping, load_mapping
-from tiktok_ns_pipeline.orders.applying import SALES_ORDER
+from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
+from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.orders.flow import BASIS_CURSOR, KINDS
-from tiktok_ns_pipeline.orders.observing import FUTURE, SHOPS_CURSOR, watermark_name
+from tiktok_ns_pipeline.orders.observing import FUTURE, watermark_name
 from tiktok_ns_pipeline.orders.planning import STAGING_KINDS
 from tiktok_ns_pipeline.settings import Settings
-from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 from tiktok_ns_pipeline.tiktok.client import ShopAccess, TikTokClient
 from tiktok_ns_pipeline.tiktok.errors import TikTokError
-from tiktok_ns_pipeline.tiktok.throttling import RateLimiter, RetryPolicy
-
-_LONGEST_S = 0.7
-"""TikTok's part of a look: the whole evaluation stays under a second."""
 
 _READ_BACK_AFTER = timedelta(minutes=1)
 """What the last run could not read back, NetSuite does not show yet (N 3.5): no use in asking at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Whether a run would find work, and what says so."""
-
-    is_due: bool
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +38,11 @@ class _Shop:
 
 def look_for_work(settings: Settings, since_last_run: timedelta, clock: Clock | None = None) -> Look:
     """Ask our records, then TikTok. Raises MappingError and LedgerError; never for an unreachable TikTok."""
-    clock = clock or SystemClock()
-    mapping = load_mapping(settings.mapping_path)
-    ledger = Ledger(open_engine(settings.database_url), clock)
-    try:
-        with ledger.read() as tx:
-            known = _known_work(tx, mapping, since_last_run)
-            shops = [] if known else _watermarks(tx, mapping)
-        if known:
-            return Look(True, known)
-        return asyncio.run(_ask_tiktok(settings, ledger, clock, shops))
-    except (OperationalError, ProgrammingError):
-        # Without tables there is nothing to read from, and a run makes them.
-        return Look(True, "the ledger cannot be read yet")
-    finally:
-        ledger.close()
 
+    def known(tx: Transaction, mapping: Mapping) -> str | None:
+        return _known_work(tx, mapping, since_last_run)
 
-def is_anybody_at_work(settings: Settings) -> bool:
-    """Whether any process of the pipeline holds or awaits slots; one at work says so every two seconds."""
-    ledger = Ledger(open_engine(settings.database_url), SystemClock())
-    try:
-        with ledger.read() as tx:
-            return any(tx.leases.living(system) for system in ("netsuite", "tiktok"))
-    except (OperationalError, ProgrammingError):
-        return True
-    finally:
-        ledger.close()
+    return look(settings, known, _ask_tiktok, clock)
 
 
 def _known_work(tx: Transaction, mapping: Mapping, since_last_run: timedelta) -> str | None:
@@ -104,47 +61,32 @@ def _known_work(tx: Transaction, mapping: Mapping, since_last_run: timedelta) ->
     return None
 
 
-def _watermarks(tx: Transaction, mapping: Mapping) -> list[_Shop]:
-    """How far each mapped shop was read."""
-    accesses = [ShopAccess(**fields) for fields in tx.cursors.get(SHOPS_CURSOR)["shops"]]
-    found = [(mapping.shop_of(access.shop_id), access) for access in accesses]
-    marks = [(shop.code, access, tx.cursors.get(watermark_name(shop.code))) for shop, access in found if shop]
-    return [
-        _Shop(code, access, datetime.fromisoformat(mark) if mark else None) for code, access, mark in marks
-    ]
-
-
-async def _ask_tiktok(
-    settings: Settings,
-    ledger: Ledger,
-    clock: Clock,
-    shops: Sequence[_Shop],
-) -> Look:
+async def _ask_tiktok(glance: Glance) -> Look:
     """Whether any shop has an order that changed after its watermark."""
-    async with httpx.AsyncClient(timeout=_LONGEST_S) as http:
-        app = TikTokApp(settings.tiktok.app_key, settings.tiktok.app_secret)
-        store = ledger.token_store(settings.encryption_key)
-        client = TikTokClient(
-            app,
-            _StoredLogin(app, store, http, settings.tiktok.auth_url, clock),
-            http,
-            clock,
-            api_base_url=settings.tiktok.api_url,
-            limiter=RateLimiter(retries=RetryPolicy(attempts=1)),
-        )
-        first = clock.now() - timedelta(days=settings.first_look_days)
-        answers = await asyncio.gather(*(_newer_in(client, shop, first) for shop in shops))
+    first = glance.clock.now() - timedelta(days=glance.settings.first_look_days)
+    answers = await asyncio.gather(*(_newer_in(glance.tiktok, shop, first) for shop in _watermarks(glance)))
     changed = [answer.reason for answer in answers if answer.is_due]
     said = changed or [answer.reason for answer in answers]
     return Look(bool(changed), "; ".join(said) or "the mapping knows none of the opened shops")
 
 
+def _watermarks(glance: Glance) -> list[_Shop]:
+    """How far each mapped shop was read."""
+    shops = glance.shops()
+    with glance.ledger.read() as tx:
+        marks = {shop.code: tx.cursors.get(watermark_name(shop.code)) for shop, _access in shops}
+    return [
+        _Shop(shop.code, access, datetime.fromisoformat(mark) if (mark := marks[shop.code]) else None)
+        for shop, access in shops
+    ]
+
+
 async def _newer_in(client: TikTokClient, shop: _Shop, first: datetime) -> Look:
     try:
-        async with asyncio.timeout(_LONGEST_S):
+        async with asyncio.timeout(LONGEST_S):
             newest = await _last_change(client, shop.access, shop.read_until or first)
     except TimeoutError:
-        return Look(False, f"shop {shop.code}: TikTok did not answer within {_LONGEST_S:g} s")
+        return Look(False, f"shop {shop.code}: TikTok did not answer within {LONGEST_S:g} s")
     except TikTokError as error:
         return Look(False, f"shop {shop.code}: {error}")
     if newest is None or (shop.read_until is not None and newest <= shop.read_until):
@@ -163,15 +105,3 @@ async def _last_change(client: TikTokClient, access: ShopAccess, since: datetime
         # What claims to come from the future moves no watermark, so it must not ask for runs for ever.
         return max((at for at in told if at <= page.read_at + FUTURE), default=None)
     return None
-
-
-class _StoredLogin(TikTokLogin):
-    """Uses the token as it is stored; runs refresh it."""
-
-    async def access_token(self) -> str:
-        """The stored token, whatever its age."""
-        return self.stored_token()
-
-    async def refresh(self, stale_token: str) -> str:
-        """No other token than the stale one: the call fails, and the next run refreshes."""
-        return stale_token

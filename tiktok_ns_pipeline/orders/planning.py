@@ -15,8 +15,9 @@ from datetime import datetime
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import NewException
+from tiktok_ns_pipeline.ledger.facts import CUSTOMER, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent, link_reference
-from tiktok_ns_pipeline.orders.applying import CUSTOMER, SALES_ORDER, customer_fact
+from tiktok_ns_pipeline.orders.applying import customer_fact
 from tiktok_ns_pipeline.orders.document import Customer
 from tiktok_ns_pipeline.orders.observing import FUTURE
 from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Staged

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from tiktok_ns_pipeline.ledger import Ledger, schema
 from tiktok_ns_pipeline.ledger.database import transaction
-from tiktok_ns_pipeline.orders.applying import SALES_ORDER
+from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
 
 _MEASURED = 200
 _ASKED_AT_ONCE = 20

@@ -1,0 +1,116 @@
+"""Which webhook event wakes which flow, and what a flow takes from its events.
+
+An event only says what to read again: a flow *takes* its events, reads the documents that they name,
+and marks them handled in the transaction that plans what it saw. A flow that does not exist yet has
+its events kept for it; what no flow will ever want is handled at once.
+
+Conversations carry what a buyer wrote, and a type that is not known yet may carry anything: of those
+only the fact is kept, not the body (`keeps_body`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.tiktok.errors import WireError
+from tiktok_ns_pipeline.tiktok.webhook_events import EVENT_NAMES, INVENTORY_CHANGED, WebhookEvent
+
+ORDERS = "orders"
+CLOSURES = "closures"
+SHIPMENTS = "shipments"
+REFUNDS = "refunds"
+"""Nobody takes these yet; they wait."""
+
+FLOW_OF_TYPE: Mapping[int, str] = {
+    1: ORDERS,
+    3: ORDERS,
+    4: SHIPMENTS,
+    11: CLOSURES,
+    12: REFUNDS,
+    64: REFUNDS,
+    65: REFUNDS,
+    67: REFUNDS,
+}
+"""By type (T 8.3). The others are nobody's: 2 says again what 11 and 12 say, products and stock are
+read by their own schedule."""
+
+_ORDER_STATUS_CHANGE = 1
+# TikTok's name of the state in this event; everywhere else it is CANCELLED (T 3.2, 8.3).
+_CANCELLED = frozenset({"CANCEL", "CANCELLED"})
+
+_TALKATIVE = frozenset({13, 14, 33})
+_THIN = frozenset({*EVENT_NAMES, *FLOW_OF_TYPE, 21, 22, 24, INVENTORY_CHANGED}) - _TALKATIVE
+
+
+def flow_of(number: int, order_status: object = None) -> str:
+    """The flow that an event is for; empty for one that no flow takes.
+
+    `order_status` is what an event of type 1 says: a cancelled order is the closures'.
+    """
+    if number == _ORDER_STATUS_CHANGE and order_status in _CANCELLED:
+        return CLOSURES
+    return FLOW_OF_TYPE.get(number, "")
+
+
+def keeps_body(number: int) -> bool:
+    """Whether events of this type are known to carry ids and states only."""
+    return number in _THIN
+
+
+@dataclass(frozen=True, slots=True)
+class ShopHints:
+    """What the events of one shop say to read again; each id once, oldest event first."""
+
+    order_ids: tuple[str, ...]
+    cancel_ids: tuple[str, ...]
+    package_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a flow took from the inbox: by TikTok's shop id, and the rows to mark handled."""
+
+    by_shop: Mapping[str, ShopHints]
+    inbox_ids: tuple[int, ...]
+
+    @property
+    def order_ids(self) -> tuple[str, ...]:
+        """Orders of all shops."""
+        return tuple(one for hints in self.by_shop.values() for one in hints.order_ids)
+
+    @property
+    def cancel_ids(self) -> tuple[str, ...]:
+        """Cancellations of all shops."""
+        return tuple(one for hints in self.by_shop.values() for one in hints.cancel_ids)
+
+
+def taken(tx: Transaction, flow: str, limit: int, shop_ids: Sequence[str] = ()) -> Hints:
+    """The oldest events that wait for a flow (of these of TikTok's shop ids, or of all).
+
+    They wait on until `tx.inbox.handled(hints.inbox_ids)`, which belongs into the transaction that
+    plans what was read because of them.
+    """
+    stored = tx.inbox.take(flow, limit, shop_ids)
+    events: dict[str, list[WebhookEvent]] = defaultdict(list)
+    for each in stored:
+        try:
+            events[each.shop_id].append(WebhookEvent.parse(each.body.encode()))
+        except WireError:
+            # It was readable to the version that stored it. Polling finds what it was about.
+            continue
+    by_shop = {
+        shop_id: ShopHints(
+            _once(one for event in of_shop for one in event.order_ids),
+            _once(one for event in of_shop for one in event.cancel_ids),
+            _once(one for event in of_shop for one in event.package_ids),
+        )
+        for shop_id, of_shop in events.items()
+    }
+    return Hints(by_shop, tuple(each.id for each in stored))
+
+
+def _once(ids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ids))

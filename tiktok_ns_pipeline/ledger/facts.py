@@ -1,0 +1,31 @@
+"""Kinds of business facts: the words by which flows meet in the ledger.
+
+Rooms never import each other, but a closure must know whether its Sales Order is under way, and an
+order must not be posted once its closure is known. So the kinds are named here, below all rooms.
+"""
+
+from __future__ import annotations
+
+SALES_ORDER = "so"
+"""The Sales Order of an order exists in NetSuite. Key: the channel's order id."""
+
+CUSTOMER = "cust"
+"""The customer that Sales Orders are for exists. Key: bucket or buyer."""
+
+REFERENCE = "ref"
+"""The channel knows the Sales Order's number. Key: order id."""
+
+CLOSURE = "close"
+"""The Sales Order of a cancelled order is closed, or never was. Key: order id."""
+
+CANCEL_REPLY = "reply"
+"""A buyer's request to cancel was answered by the mapping's rule. Key: cancel id."""
+
+SHIPMENT = "ship"
+"""The channel knows that a parcel left. Key: `<order id>.<fulfilment id>.<number of the parcel>`."""
+
+CHANNEL_FULFILMENT = "if"
+"""What TikTok's own warehouse shipped is an Item Fulfillment. Key: `<order id>.<package id>`."""
+
+BILL = "bill"
+"""What was shipped is billed. Key: `<order id>.<fulfilment id>`."""
