@@ -78,11 +78,51 @@ def test_filters(run: Run, ledger: Ledger, options: tuple[str, ...], found: set[
     assert {numbers[number] for number in listed(run, *options)} == found
 
 
+@pytest.mark.parametrize(
+    ("within", "found"),
+    [("30m", ["overdue"]), ("12h", ["overdue", "soon"]), ("2d", ["overdue", "soon", "later"])],
+)
+def test_what_is_due_soon_comes_with_what_is_overdue_the_most_urgent_first(
+    run: Run, ledger: Ledger, within: str, found: list[str]
+):
+    now = datetime.now(UTC)
+    names = {
+        open_exception(ledger, "order 1", due_at=now + timedelta(hours=30)): "later",
+        open_exception(ledger, "order 2", due_at=now + timedelta(hours=5)): "soon",
+        open_exception(ledger, "order 3", due_at=now - timedelta(hours=1)): "overdue",
+        open_exception(ledger, "order 4", due_at=None): "never",
+    }
+    assert [names[number] for number in listed(run, "--due-within", within)] == found
+
+
+@pytest.mark.parametrize("within", ["", "h", "12", "-3h", "1w", "²h", "99999d"])
+def test_a_time_that_is_none_is_told(run: Run, ledger: Ledger, within: str):
+    result = run("exceptions", "list", "--due-within", within)
+    assert result.exit_code == 2
+    assert "write one such as 30m, 12h or 2d" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--kind", "unmaped_sku"), "did you mean unmapped_sku?"),
+        (("--kind", "zzz"), "docs/runbook.md has them all"),
+        (("--owner", "bob"), "write one of operations, finance, data"),
+    ],
+)
+def test_a_mistyped_filter_is_no_good_news(run: Run, ledger: Ledger, options: tuple[str, ...], told: str):
+    open_exception(ledger)
+    result = run("exceptions", "list", *options)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.replace("│", " ").split())
+
+
 def test_show_tells_the_whole_story(run: Run, ledger: Ledger):
     number = open_exception(ledger)
     run("exceptions", "acknowledge", str(number), "--note", "asked the supplier")
     text = run("exceptions", "show", str(number)).stdout
     assert "has SKU RED-M [red]" in text and "What to do: Add it under `items`." in text
+    assert "docs/runbook.md#unmapped_sku" in text
     assert "opened by pipeline" in text and "acknowledged by cli" in text and "asked the supplier" in text
     story = json.loads(run("exceptions", "show", str(number), "--json").stdout)
     assert [event["event"] for event in story["events"]] == ["opened", "acknowledged"]

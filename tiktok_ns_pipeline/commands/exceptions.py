@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="What waits for a person, and what a person does about it.")
 
 _STATES = ("open", "acknowledged", "resolved")
+_OWNERS = ("operations", "finance", "data")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _COLOURS = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "dim"}
 
 Ids = Annotated[list[int] | None, typer.Argument(help="numbers of exceptions, as `list` shows them")]
@@ -36,6 +38,9 @@ def list_exceptions(
     shop: Shop = None,
     subject: Annotated[str | None, typer.Option(help='only this subject, such as "order 5764…"')] = None,
     owner: Annotated[str | None, typer.Option(help="only of operations, finance or data")] = None,
+    due_within: Annotated[
+        str | None, typer.Option(help="only what is due so soon or overdue, such as 30m, 12h or 2d")
+    ] = None,
     state: Annotated[
         str, typer.Option(help="unresolved, open, acknowledged, resolved or all")
     ] = "unresolved",
@@ -46,11 +51,12 @@ def list_exceptions(
 
     Needs the ledger only (TNS_DATABASE_URL or TNS_DATA_DIR). Shows no buyer's data.
 
-    Example: tiktok-ns exceptions list --owner finance --shop us
+    Example: tiktok-ns exceptions list --owner finance --due-within 12h
     """
     from tiktok_ns_pipeline.commands.ledger_access import existing_ledger
 
     states = _states(state)
+    due_by = None if due_within is None else datetime.now(UTC) + _span(due_within)
     with existing_ledger() as ledger, ledger.read() as tx:
         found = tx.exceptions.list(
             states=states,
@@ -60,6 +66,10 @@ def list_exceptions(
             cause=cause,
             owner=owner,
         )
+    if due_by is not None:
+        found = [one for one in found if one.due_at is not None and one.due_at <= due_by]
+    if not found:
+        _refuse_unknown(kind or (), owner)
     if as_json:
         _print_json([asdict(exception) for exception in found[:limit]])
         return
@@ -94,6 +104,7 @@ def show(
     out.print(f"[bold]{exception.kind}[/bold] {exception.subject}, shop {exception.shop}")
     out.print(exception.message, markup=False, soft_wrap=True)
     out.print(f"What to do: {exception.what_to_do}", markup=False, soft_wrap=True)
+    out.print(f"Step by step: docs/runbook.md#{exception.kind}", markup=False, soft_wrap=True)
     asked = ", a replay is asked for" if exception.replay_requested_at else ""
     out.print(
         f"{exception.severity}, owner {exception.owner}, {exception.state}{asked}, "
@@ -115,7 +126,7 @@ def replay(
 ) -> None:
     """Try again: single exceptions, all of one kind or cause, or all.
 
-    Needs the ledger only; the next run of the orders flow does it. A correction of the mapping needs no
+    Needs the ledger only; the next run of the flow that it belongs to does it. A correction of the mapping needs no
     replay: what it concerns is tried again by itself.
 
     Example: tiktok-ns exceptions replay --cause sku:RED-M
@@ -191,6 +202,29 @@ def _states(name: str) -> Sequence[str]:
     if name not in {"unresolved", "all"}:
         raise typer.BadParameter(f"{name!r} is no state; write unresolved, all, {', '.join(_STATES)}")
     return _STATES if name == "all" else _STATES[:2]
+
+
+def _span(text: str) -> timedelta:
+    """How long `30m`, `12h` or `2d` is."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not (number.isascii() and number.isdigit()) or len(number) > 4:
+        raise typer.BadParameter(f"{text!r} is no time; write one such as 30m, 12h or 2d")
+    return int(number) * _UNITS[unit]
+
+
+def _refuse_unknown(kinds: Sequence[str], owner: str | None) -> None:
+    """Nothing found under a name that cannot be found is a typing error, not good news."""
+    from difflib import get_close_matches
+
+    from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
+
+    for name in kinds:
+        if name not in KINDS:
+            near = get_close_matches(name, KINDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "docs/runbook.md has them all"
+            raise typer.BadParameter(f"{name!r} is no kind of exception; {hint}")
+    if owner not in (None, *_OWNERS):
+        raise typer.BadParameter(f"{owner!r} owns nothing; write one of {', '.join(_OWNERS)}")
 
 
 def _table(found: Sequence[OpenException]) -> Table:
