@@ -126,8 +126,8 @@ def replay(
 ) -> None:
     """Try again: single exceptions, all of one kind or cause, or all.
 
-    Needs the ledger only; the next run of the flow that it belongs to does it. A correction of the mapping needs no
-    replay: what it concerns is tried again by itself.
+    Needs the ledger only; the next run of the flow that it belongs to does it. A correction of the
+    mapping needs no replay: what it concerns is tried again by itself.
 
     Example: tiktok-ns exceptions replay --cause sku:RED-M
     """
