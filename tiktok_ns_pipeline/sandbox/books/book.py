@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.sandbox.books import billing, fulfilments, journals, masters, orders
 from tiktok_ns_pipeline.sandbox.books.catalogue import SUITE_TAX_ONLY, RecordType, catalogue
-from tiktok_ns_pipeline.sandbox.books.desk import Desk
+from tiktok_ns_pipeline.sandbox.books.desk import RECEIVABLE, Desk, PeriodState
 from tiktok_ns_pipeline.sandbox.books.errors import (
     BookError,
     invalid_content,
@@ -31,12 +31,12 @@ from tiktok_ns_pipeline.sandbox.books.errors import (
 )
 from tiktok_ns_pipeline.sandbox.books.listing import parsed_filter
 from tiktok_ns_pipeline.sandbox.books.pricing import TaxEngineName
-from tiktok_ns_pipeline.sandbox.books.projection import Projection
+from tiktok_ns_pipeline.sandbox.books.projection import Projection, posts
 from tiktok_ns_pipeline.sandbox.books.reading import BodyReader, NameCheck
 from tiktok_ns_pipeline.sandbox.books.rendering import Renderer
-from tiktok_ns_pipeline.sandbox.books.seed import seed
+from tiktok_ns_pipeline.sandbox.books.seed import add_missing_lists, seed
 from tiktok_ns_pipeline.sandbox.books.stock import Position, Stock
-from tiktok_ns_pipeline.sandbox.books.store import Record, Store
+from tiktok_ns_pipeline.sandbox.books.store import Changes, Record, Store
 from tiktok_ns_pipeline.sandbox.netsuite_auth import Logins
 from tiktok_ns_pipeline.sandbox.suiteql import Rows, SuiteQL
 
@@ -45,8 +45,6 @@ BASE_URL = "https://1234567-sb1.suitetalk.api.netsuite.com"
 TIME_ZONE = "America/Los_Angeles"
 
 _IDENTIFIER = re.compile(r"-?[1-9]\d{0,17}")
-# Bills and journals that a role of this account may write, beside orders, fulfilments and lists.
-_BILLS = {"invoice", "cashSale"}
 
 Script = Callable[[RecordType, dict[str, Any]], None]
 """A script of the seller: changes what a request says before it is saved."""
@@ -97,6 +95,7 @@ class Books:
         if self._store.is_empty:
             seed(self._desk)
         else:
+            add_missing_lists(self._desk)
             self._hold_stock_again()
         self.auth = Logins(self.account, clock, self._store.file)
         self.sql = SuiteQL(Projection(self._desk), seed_number)
@@ -169,7 +168,7 @@ class Books:
             given.pop("id", None)
             if source.type is orders.SALES_ORDER and target is fulfilments.ITEM_FULFILLMENT:
                 made, order = fulfilments.fulfilled(self._desk, source, given)
-            elif source.type is orders.SALES_ORDER and target.name in _BILLS:
+            elif source.type is orders.SALES_ORDER and target.name in RECEIVABLE:
                 made, order = billing.billed_order(self._desk, target, source, given)
             else:
                 raise refused(f"You can not initialize {target.path}: invalid reference {source.id}.")
@@ -183,6 +182,8 @@ class Books:
                 raise refused("This record cannot be deleted because it has dependent records.")
             if record.type.group == "entity" and self._has_transactions(record):
                 raise refused("This record cannot be deleted because it has dependent records.")
+            if posts(record):
+                self._desk.check_open(record)
             order = self._order_without(record)
             self._store.commit(self._desk.now(), [order] if order else [], [record])
             self._move_stock(record, None, order)
@@ -290,8 +291,33 @@ class Books:
 
     def close_period(self, name: str) -> None:
         """Close the month called so, such as `Jan 2026`. Raises LookupError when there is none."""
+        self.set_period(name, "closed")
+
+    def set_period(self, name: str, state: PeriodState) -> None:
+        """Close, lock or open the month called so. Raises LookupError when there is none."""
         with self._lock:
-            self._desk.close_period(name)
+            self._desk.set_period(name, state)
+
+    def today(self) -> str:
+        """The current day in the account's zone."""
+        return self._desk.today()
+
+    def watch(self) -> Changes:
+        """A collector of records that change, to be asked with `changes_of`; sales orders come first."""
+        with self._lock:
+            return self._store.watch()
+
+    def changes_of(self, changes: Changes) -> list[tuple[str, str]]:
+        """Lower-case type and id of what changed since the collector was last asked."""
+        if not changes:
+            return []
+        with self._lock:
+            return changes.take()
+
+    def made_from(self, order_id: str, type_name: str) -> list[Record]:
+        """The documents of a type that were made from an order, oldest first."""
+        with self._lock:
+            return [one for one in self._store.children(order_id) if one.type.name == type_name]
 
     def close(self) -> None:
         """Close the file; the account can be opened again from its directory."""
@@ -314,7 +340,7 @@ class Books:
             return orders.saved_order(self._desk, old, given, replace)
         if kind is journals.JOURNAL:
             return journals.saved_journal(self._desk, old, given, replace)
-        if kind.name in _BILLS:
+        if kind.name in RECEIVABLE:
             return billing.saved_bill(self._desk, kind, old, given, replace)
         if kind is fulfilments.ITEM_FULFILLMENT:
             raise refused("An item fulfillment is made from a sales order only.")
@@ -344,7 +370,7 @@ class Books:
     def _note_stock(self) -> None:
         """Lines whose commitment moved look different in queries."""
         stock = self._desk.stock
-        self._store.changed.update(("salesorder", order) for order in stock.changed_orders)
+        self._store.note_changed(("salesorder", order) for order in stock.changed_orders)
         stock.changed_orders.clear()
 
     def _order_without(self, record: Record) -> Record | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from tiktok_ns_pipeline.clock import Clock
@@ -21,6 +22,16 @@ from tiktok_ns_pipeline.sandbox.books.store import Record, Store
 
 # Targets of references that mean any type of a group.
 _GROUPS = {"item": "item", "entity": "entity", "transaction": "transaction", "customer": "entity"}
+
+# Types that a lock of receivables stops.
+RECEIVABLE = {"invoice", "cashSale"}
+
+PeriodState = Literal["open", "receivables locked", "locked", "closed"]
+"""How far a month is shut; locks still let adjusting people in, `closed` nobody."""
+
+_LOCKS = ("arlocked", "aplocked", "alllocked", "closed")
+# How many of the locks hold.
+_LOCKED: dict[PeriodState, int] = {"open": 0, "receivables locked": 1, "locked": 3, "closed": 4}
 
 # First numbers of new records; seeded reference data lie below.
 _FIRST_ID = {"transaction": 70_011, "entity": 1_201, "item": 1_001, "list": 5_001}
@@ -108,20 +119,42 @@ class Desk:
         rate: Decimal = self.the("currency", currency).get("exchangeRate")
         return (rate / self.the("currency", base).get("exchangeRate")).quantize(Decimal("0.00000001"))
 
-    def period_of(self, day: str, *, must_be_open: bool) -> str:
-        """Id of the month that a day belongs to. Raises BookError when it must be open and is not."""
+    def period_of(self, day: str, *, must_be_open: bool, receivable: bool = False) -> str:
+        """Id of the month that a day belongs to. Raises BookError when it must be open and is not.
+
+        `receivable` says that the document needs receivables to be unlocked.
+        """
         period = self.store.get("accountingperiod", _period_id(date.fromisoformat(day)))
-        if period is None or (must_be_open and period.get("closed")):
+        if period is None or (must_be_open and _is_shut(period, receivable)):
             raise closed_period()
         return period.id
 
-    def close_period(self, name: str) -> None:
-        """Close the month called so (`Jan 2026`). Raises LookupError when there is none."""
+    def open_month(self, identifier: str, *, receivable: bool = False) -> str:
+        """The id, if it is that of an open month. Raises BookError."""
+        period = self.store.get("accountingperiod", identifier)
+        if period is None or period.get("isYear") or period.get("isQuarter") or _is_shut(period, receivable):
+            raise closed_period()
+        return identifier
+
+    def check_open(self, record: Record) -> None:
+        """Refuse to undo what a transaction posted to a month that is shut by now."""
+        period = record.get("postingPeriod")
+        if period is not None:
+            self.open_month(period, receivable=record.type.name in RECEIVABLE)
+
+    def set_period(self, name: str, state: PeriodState) -> None:
+        """Close, lock or open the month called so (`Jan 2026`). Raises LookupError when there is none."""
         for period in self.store.all("accountingperiod"):
             if period.get("name") == name:
-                self.store.commit(self.now(), [period.with_fields(closed=True, alllocked=True)])
+                locks = {lock: index < _LOCKED[state] for index, lock in enumerate(_LOCKS)}
+                self.store.commit(self.now(), [period.with_fields(**locks)])
                 return
         raise LookupError(f"the books have no accounting period {name!r}; months are called like 'Jan 2026'")
+
+
+def _is_shut(period: Record, receivable: bool) -> bool:
+    locks = ("closed", "alllocked", "arlocked") if receivable else ("closed", "alllocked")
+    return any(period.get(lock) for lock in locks)
 
 
 def _period_id(day: date) -> str:

@@ -2,7 +2,8 @@
 
 A fulfilment is made from an order only. Picked (A) and packed (B) reserve the order's quantity, only
 shipped (C) lowers stock and moves the order on. Lines that the caller does not mention are fulfilled
-with all that is open.
+with all that is open. Shipped goods may come back by deletion or by an earlier state (N 8); either
+restores the order's counts and the stock.
 """
 
 from __future__ import annotations
@@ -28,6 +29,18 @@ from tiktok_ns_pipeline.sandbox.books.store import Record
 ITEM_FULFILLMENT = record_type("itemFulfillment")
 
 _ZERO = Decimal(0)
+# Header fields that a fulfilment takes over from its order.
+_INHERITED = (
+    "entity",
+    "subsidiary",
+    "currency",
+    "exchangeRate",
+    "shippingAddress",
+    "department",
+    "shipMethod",
+)
+# The day of each state; leaving a state behind forgets its day.
+_DATES = {"A": "pickedDate", "B": "packedDate", "C": "shippedDate"}
 # States of an order from which goods may leave.
 _FULFILLABLE_STATES = {"B", "D", "E"}
 # shipStatus -> counts of the order line that a quantity in that state belongs to.
@@ -42,18 +55,14 @@ def fulfilled(desk: Desk, order: Record, given: Mapping[str, Any]) -> tuple[Reco
     """A new fulfilment of an order, and the order after it. Raises BookError; commits nothing."""
     if order.get("status") not in _FULFILLABLE_STATES:
         raise refused(f"You can not initialize itemfulfillment: invalid reference {order.id}.")
-    body: dict[str, Any] = {
-        name: order.get(name)
-        for name in ("entity", "subsidiary", "currency", "exchangeRate", "shippingAddress", "department")
-        if order.get(name) is not None
-    }
+    body: dict[str, Any] = {name: order.get(name) for name in _INHERITED if order.get(name) is not None}
     body.update(merged_header(ITEM_FULFILLMENT.schema, {}, given))
     body["createdFrom"], body["orderId"], body["orderType"] = order.id, int(order.id), "SalesOrd"
     body.setdefault("shipStatus", "A")
     body.setdefault("tranDate", desk.today())
     body["item"] = _lines(desk, order, given.get("item") or ())
     body.update(merged_sublists(ITEM_FULFILLMENT.schema, {}, given, frozenset(), skip="item"))
-    _dated(desk, body)
+    _dated(desk, None, body)
     record = numbered(desk, ITEM_FULFILLMENT, None, body)
     return record, order_after(desk, order, None, record)
 
@@ -66,9 +75,7 @@ def changed_fulfilment(
         raise refused("The lines of a saved item fulfillment cannot be changed here.")
     body = merged_header(ITEM_FULFILLMENT.schema, old.fields, given)
     body.update(merged_sublists(ITEM_FULFILLMENT.schema, old.fields, given, replace, skip="item"))
-    if old.get("shipStatus") == "C" and body["shipStatus"] != "C":
-        raise refused("A shipped item fulfillment cannot become unshipped.")
-    _dated(desk, body)
+    _dated(desk, old, body)
     record = numbered(desk, ITEM_FULFILLMENT, old, body)
     order = desk.the("salesOrder", old.get("createdFrom"))
     return record, order_after(desk, order, old, record)
@@ -97,12 +104,19 @@ def move_stock(desk: Desk, old: Record | None, new: Record | None) -> None:
                 desk.stock.move(line["item"], line["location"], sign * Decimal(line["_stockQuantity"]))
 
 
-def _dated(desk: Desk, body: dict[str, Any]) -> None:
-    body["status"] = body["shipStatus"]
-    dates = {"A": "pickedDate", "B": "packedDate", "C": "shippedDate"}
-    body.setdefault(dates[body["status"]], body["tranDate"])
-    # Only what ships posts to the ledger.
-    body["postingPeriod"] = desk.period_of(body["tranDate"], must_be_open=body["status"] == "C")
+def _dated(desk: Desk, old: Record | None, body: dict[str, Any]) -> None:
+    """State, dates and period. Only what ships posts to the ledger, and only that needs open periods."""
+    status = body["status"] = body["shipStatus"]
+    for state, name in _DATES.items():
+        if state > status:
+            body.pop(name, None)
+    body.setdefault(_DATES[status], body["tranDate"])
+    posted = old is not None and old.get("shipStatus") == "C"
+    same_day = old is not None and old.get("tranDate") == body["tranDate"]
+    moves_ledger = posted != (status == "C") or (posted and not same_day)
+    if old is not None and posted and moves_ledger:
+        desk.check_open(old)
+    body["postingPeriod"] = desk.period_of(body["tranDate"], must_be_open=status == "C" and moves_ledger)
 
 
 def _lines(desk: Desk, order: Record, given: Any) -> list[Line]:
@@ -115,9 +129,11 @@ def _lines(desk: Desk, order: Record, given: Any) -> list[Line]:
         wanted[number] = (index, element)
     lines: list[Line] = []
     for line in order.lines():
+        index, element = wanted.get(line["line"], (-1, {}))
+        if line["isClosed"] and element.get("itemReceive", element.get("quantity")):
+            raise refused(f"Line {line['line']} is closed and cannot be fulfilled.")
         if line["itemType"] not in FULFILLABLE or line["isClosed"]:
             continue
-        index, element = wanted.get(line["line"], (-1, {}))
         lines.extend(_line(desk, order, line, element, index, len(lines)))
     if not lines:
         raise refused("You must have at least one valid line item for this transaction.")

@@ -2,10 +2,13 @@
 
 States (N 2.12): A pending approval, B pending fulfilment, D partially fulfilled, E the same with
 something to bill, F pending billing, G billed, H closed. Only A and B are set, all others follow from
-the lines.
+the lines. A closed line ends what has not begun: what left of it before can still be billed.
 
 Words: a line is *open* while it is neither closed nor wholly picked. Quantities on order lines are in
 the line's unit, stock is kept in stock units.
+
+Invariant: no line is ordered for less than is picked, and none is closed while goods of it are on
+their way out.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ def saved_order(
     setting = desk.setting(body["currency"], body["subsidiary"])
     merged = _lines(desk, old, given, replace)
     body["item"] = [_checked(desk, setting, body, line, merged, i) for i, line in enumerate(merged.lines)]
+    _check_closing(old, body["item"])
     body["_lastLine"] = merged.last_number
     _keep_details(body, old, given, replace)
     taxed(setting, body, _by_number(merged))
@@ -129,25 +133,38 @@ def with_status(body: dict[str, Any]) -> dict[str, Any]:
 def _status(body: Mapping[str, Any]) -> str:
     lines: list[Line] = body["item"]
     if lines and all(line.get("isClosed") for line in lines):
-        return "H"
+        return "F" if any(to_bill(line) for line in lines) else "H"
     if body["orderStatus"] == "A":
         return "A"
-    goods = [line for line in lines if line["itemType"] in FULFILLABLE and not line.get("isClosed")]
-    shipped = [line for line in goods if line["quantityFulfilled"] >= line["quantity"]]
-    started = any(line["quantityFulfilled"] for line in lines)
-    if all(is_billed(line) for line in lines if not line.get("isClosed")):
-        return "G"
-    if len(shipped) == len(goods):
-        return "F"
-    if not started:
+    if not any(_awaits_goods(line) for line in lines):
+        return "G" if all(_is_settled(line) for line in lines) else "F"
+    if not any(line["quantityFulfilled"] for line in lines):
         return "B"
     unbilled = any(line["quantityFulfilled"] > line["quantityBilled"] for line in lines)
     return "E" if unbilled else "D"
 
 
+def _awaits_goods(line: Mapping[str, Any]) -> bool:
+    is_goods = line["itemType"] in FULFILLABLE and not line.get("isClosed")
+    return is_goods and line["quantityFulfilled"] < line["quantity"]
+
+
+def _is_settled(line: Mapping[str, Any]) -> bool:
+    return not to_bill(line) if line.get("isClosed") else is_billed(line)
+
+
 def is_billed(line: Mapping[str, Any]) -> bool:
-    """Whether nothing of an order line is left to bill."""
+    """Whether an order line is billed as ordered."""
     return line["quantityBilled"] >= ordered(line)
+
+
+def to_bill(line: Mapping[str, Any]) -> Decimal:
+    """Quantity of an order line that can be billed now: goods that left, else what is not closed."""
+    if line["itemType"] in FULFILLABLE:
+        source = line["quantityFulfilled"]
+    else:
+        source = _ZERO if line.get("isClosed") else ordered(line)
+    return max(source - line["quantityBilled"], _ZERO)
 
 
 def ordered(line: Mapping[str, Any]) -> Decimal:
@@ -198,6 +215,18 @@ def _checked(
     if body.get("location") and line["itemType"] in FULFILLABLE:
         line.setdefault("location", body["location"])
     return line
+
+
+def _check_closing(old: Record | None, lines: list[Line]) -> None:
+    """Goods on their way out cannot be called off by closing: the fulfilment is to be deleted first."""
+    before = {line["line"] for line in old.lines() if line["isClosed"]} if old else set[int]()
+    for line in lines:
+        if (
+            line["isClosed"]
+            and line["line"] not in before
+            and line["quantityPicked"] > line["quantityFulfilled"]
+        ):
+            raise refused(f"Line {line['line']} has been picked and cannot be closed.")
 
 
 def units_factor(desk: Desk, item: Record, line: Mapping[str, Any], path: str = "item") -> Decimal:

@@ -172,7 +172,9 @@ def _tax_by_details(
         if gross is not None and given_lines[line["line"]].get("amount") is None:
             share = _share(setting, line["taxDetailsReference"], given_details if overridden else None)
             line["amount"] = setting.rounded(gross / (1 + share))
-    details = _given_details(setting, given_details, lines) if overridden else _nexus_details(setting, lines)
+    details = (
+        completed_details(setting, given_details, lines) if overridden else _nexus_details(setting, lines)
+    )
     body["taxDetails"] = details
     for line in lines:
         reference = line["taxDetailsReference"]
@@ -191,9 +193,10 @@ def _share(setting: Setting, reference: str, details: Sequence[Mapping[str, Any]
     return setting.rate_of(code) / _HUNDRED
 
 
-def _given_details(
+def completed_details(
     setting: Setting, details: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
+    """Tax details as a body gives them, complete and rounded. Raises BookError."""
     references = {line["taxDetailsReference"]: line for line in lines}
     complete: list[dict[str, Any]] = []
     for index, given in enumerate(details):

@@ -36,6 +36,7 @@ _OF_TRANSACTION = {
 }
 # Line numbers beside those of the document's own lines.
 _TAX_LINE, _SHIPPING_LINE, _COST_LINES = 900_000, 900_001, 800_000
+_PACKAGES = {"package": "", "packageUps": "Ups", "packageUsps": "Usps", "packageFedex": "FedEx"}
 _LINK_TYPES = {"itemFulfillment": "ShipRcpt", "invoice": "OrdBill", "cashSale": "OrdBill"}
 _ZERO = Decimal(0)
 
@@ -135,9 +136,9 @@ class Projection:
         address = record.get("shippingAddress")
         if address:
             yield "transactionshippingaddress", {"nkey": int(record.id), **_lower(address)}
-        for index, package in enumerate(record.lines("package")):
-            number = package.get("packageTrackingNumber")
-            yield "itemfulfillmentpackage", {"itemfulfillment": int(record.id), **_lower(package)}
+        for index, package in enumerate(_packages(record)):
+            number = package["packagetrackingnumber"]
+            yield "itemfulfillmentpackage", package
             if number:
                 identifier = int(record.id) * 100 + index
                 yield "trackingnumber", {"id": identifier, "trackingnumber": number}
@@ -302,9 +303,22 @@ def _goods_line(base: Row, record: Record, line: Mapping[str, Any], rate: Decima
         "isfullyshipped": _flag(line.get("quantityFulfilled", _ZERO) >= orders.ordered(line)),
         "price": line.get("price"),
         "units": line.get("units"),
+        "kitcomponent": _flag(line.get("kitMemberOf") is not None),
         "kitmemberof": line.get("kitMemberOf"),
         "isinventoryaffecting": _flag("_stockQuantity" in line and posts(record)),
     }
+
+
+def _packages(record: Record) -> Iterator[Row]:
+    """A fulfilment's parcels; integrated carriers have sublists of their own (N 5.5)."""
+    for sublist, suffix in _PACKAGES.items():
+        for package in record.lines(sublist):
+            yield {
+                "itemfulfillment": int(record.id),
+                "packagetrackingnumber": package.get(f"packageTrackingNumber{suffix}"),
+                "packageweight": package.get(f"packageWeight{suffix}"),
+                "packagedescr": package.get("packageDescr"),
+            }
 
 
 def _journal_line(base: Row, line: Mapping[str, Any]) -> Row:
@@ -385,7 +399,7 @@ _RENAMED = {
     "customer": {"altname": "companyName"},
 }
 # What is true or false without being a field.
-_FIXED = {"accountingPeriod": {"arlocked": "F", "aplocked": "F", "isadjust": "F", "isposting": "T"}}
+_FIXED = {"accountingPeriod": {"arlocked": "F", "aplocked": "F", "isadjust": "F"}}
 
 
 def _list_row(record: Record, zone: ZoneInfo) -> Row:
@@ -409,4 +423,6 @@ def _list_row(record: Record, zone: ZoneInfo) -> Row:
         row["itemtype"] = record.type.code
     if record.type.name == "salesTaxItem":
         row["rate"] = Decimal(str(record.get("rate")).rstrip("%"))
-    return {**row, **_FIXED.get(record.type.name, {})}
+    if record.type.name == "accountingPeriod":
+        row["isposting"] = _flag(not (record.get("isYear") or record.get("isQuarter")))
+    return {**_FIXED.get(record.type.name, {}), **row}

@@ -51,7 +51,15 @@ _LISTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "customForm": {"68": {"name": "Standard Sales Order"}, "70": {"name": "TikTok order"}},
     "priceLevel": {"-1": {"name": "Custom"}, "1": {"name": "Base Price"}},
-    "shipItem": {"4721": {"itemId": "Standard Shipping"}},
+    "shipItem": {
+        "4721": {"itemId": "Standard Shipping"},
+        "4722": {"itemId": "UPS Ground"},
+        "4723": {"itemId": "USPS Priority Mail"},
+        "4724": {"itemId": "FedEx Home Delivery"},
+        "4725": {"itemId": "Royal Mail Tracked 48"},
+        "4726": {"itemId": "Giao Hang Nhanh"},
+        "4727": {"itemId": "Bike Courier"},
+    },
     "term": {"2": {"name": "Net 30", "daysUntilNetDue": 30}},
     "taxSchedule": {"1": {"name": "Taxable"}, "2": {"name": "Not taxable"}},
     "taxType": {"1": {"name": "VAT GB"}, "2": {"name": "VAT VN"}},
@@ -123,6 +131,13 @@ def seed(desk: Desk) -> None:
     desk.store.commit(desk.now(), ())
 
 
+def add_missing_lists(desk: Desk) -> None:
+    """Add what an account that was kept since before some list grew does not hold yet."""
+    missing = [one for one in _list_records() if desk.store.get(one.type.path, one.id) is None]
+    if missing:
+        desk.store.commit(desk.now(), missing)
+
+
 def _record(type_name: str, identifier: str, fields: dict[str, Any]) -> Record:
     return Record(record_type(type_name), identifier, {"isInactive": False, **fields})
 
@@ -181,6 +196,8 @@ def _period(identifier: str, name: str, start: date, end: date, span: str) -> Re
         "endDate": end.isoformat(),
         "closed": False,
         "alllocked": False,
+        "arlocked": False,
+        "aplocked": False,
         "isYear": span == "isYear",
         "isQuarter": span == "isQuarter",
     }

@@ -68,6 +68,26 @@ class Change:
     before: Record | None
 
 
+class Changes:
+    """Types and ids of records that changed, oldest first, until somebody takes them."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, str], None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def note(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Add these."""
+        self._keys.update(dict.fromkeys(keys))
+
+    def take(self) -> list[tuple[str, str]]:
+        """All that was noted since the last time."""
+        taken = list(self._keys)
+        self._keys.clear()
+        return taken
+
+
 class Store:
     """All records by type and id, with the indexes that the rules need."""
 
@@ -78,6 +98,7 @@ class Store:
         """Types and ids changed since `SuiteQL` last looked."""
         self.history: deque[Change] = deque()
         """The recent changes of transactions, oldest first."""
+        self._watching: list[Changes] = []
         self._records: dict[str, dict[str, Record]] = {}
         self._groups: dict[tuple[str, str], Record] = {}
         self._external: dict[tuple[str, str], Record] = {}
@@ -165,6 +186,20 @@ class Store:
         if self._file is not None:
             self._file.commit()
 
+    def watch(self) -> Changes:
+        """A collector of all that changes from now on; every sales order counts as changed at first."""
+        changes = Changes()
+        changes.note(("salesorder", record.id) for record in self.all("salesorder"))
+        self._watching.append(changes)
+        return changes
+
+    def note_changed(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Tell who looks on that these records (type and id) look different now."""
+        keys = list(keys)
+        self.changed.update(keys)
+        for changes in self._watching:
+            changes.note(keys)
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
@@ -172,7 +207,7 @@ class Store:
             self._file.close()
 
     def _note(self, now: datetime, kind: RecordType, identifier: str) -> None:
-        self.changed.add((kind.path, identifier))
+        self.note_changed([(kind.path, identifier)])
         if kind.is_transaction:
             self.history.append(Change(now, kind, identifier, self.get(kind.path, identifier)))
             while self.history[0].at < now - _REMEMBERED:

@@ -10,8 +10,9 @@ _COLUMNS = {
         trandate date; createddate date; lastmodifieddate date; entity >customer; externalid text;
         otherrefnum text; memo text; currency >currency; exchangerate number; foreigntotal number;
         total number; posting flag; postingperiod >accountingPeriod; approvalstatus number;
-        subsidiary >subsidiary; shipmethod >shipItem; shippingaddress number; duedate date; voided flag;
-        location >location; department >department; class >classification; customform >customForm""",
+        subsidiary >subsidiary; shipmethod >shipItem; shipcarrier text; shippingaddress number;
+        duedate date; voided flag; location >location; department >department; class >classification;
+        customform >customForm""",
     "transactionline": """transaction >transaction; id number; uniquekey number; linesequencenumber number;
         linelastmodifieddate date; mainline flag; taxline flag; iscogs flag; item >item; itemtype text;
         quantity number; quantitybilled number; quantityshiprecv number; quantitycommitted number;
@@ -20,7 +21,7 @@ _COLUMNS = {
         location >location; subsidiary >subsidiary; department >department; class >classification;
         entity >customer; memo text; isclosed flag; isfullyshipped flag; createdfrom >transaction;
         expenseaccount >account; transactionlinetype text; price >priceLevel; units text;
-        donotdisplayline flag; kitmemberof number; isinventoryaffecting flag""",
+        donotdisplayline flag; kitcomponent flag; kitmemberof number; isinventoryaffecting flag""",
     "transactionaccountingline": """transaction >transaction; transactionline number; account >account;
         accountingbook number; amount number; debit number; credit number; netamount number;
         exchangerate number; posting flag""",
