@@ -91,6 +91,16 @@ def test_the_soonest_due_comes_first(ledger: Ledger, clock: SetClock) -> None:
         assert [exception.cause for exception in tx.exceptions.list()] == ["soon", "late", "never"]
 
 
+def test_a_deadline_that_is_learned_later_binds_and_is_never_moved_away(
+    ledger: Ledger, clock: SetClock
+) -> None:
+    soon, late = clock.now() + timedelta(hours=1), clock.now() + timedelta(hours=9)
+    for due_at, binding in ((None, None), (late, late), (soon, soon), (late, soon), (None, soon)):
+        identity = opened(ledger, trouble(due_at=due_at))
+        with ledger.read() as tx:
+            assert tx.exceptions.get(identity).due_at == binding
+
+
 def test_tokens_are_unreadable_at_rest_and_survive(ledger: Ledger, clock: SetClock) -> None:
     store = ledger.token_store(Fernet.generate_key().decode())
     tokens = TokenSet("ROW_secret", clock.now() + timedelta(days=7), "ROW_refresh", None, ("a", "b"))

@@ -92,7 +92,7 @@ class Exceptions:
             table.c.subject == new.subject,
             table.c.cause == new.cause,
         )
-        find = sa.select(table.c.id, table.c.state).where(same)
+        find = sa.select(table.c.id, table.c.state, table.c.due_at).where(same)
         known = self._connection.execute(find).first()
         if known is None:
             identity = self._insert(new)
@@ -112,6 +112,9 @@ class Exceptions:
         }
         if reopened:
             values |= {"state": "open", "opened_at": self._now, "resolved_at": None, "resolution": None}
+            values["due_at"] = new.due_at
+        elif new.due_at is not None and (known.due_at is None or new.due_at < known.due_at):
+            # A deadline that was learned later binds as well; time that passed never moves it away.
             values["due_at"] = new.due_at
         self._connection.execute(sa.update(table).where(table.c.id == known.id).values(values))
         if reopened:
