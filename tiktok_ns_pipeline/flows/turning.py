@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
@@ -24,6 +25,15 @@ from tiktok_ns_pipeline.tiktok.errors import TikTokError, TikTokPermissionError,
 
 SYSTEM_ERRORS = (TikTokError, WireError, NetSuiteError, BreakerOpen)
 """A system could not be read; what was not read is read next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """How long a run of a flow goes on, and for which shops; all defaults mean «from where we were»."""
+
+    shops: tuple[str, ...] = ()
+    budget_s: float = 120.0
+    idle_s: float = 4.0
 
 
 class Troubles:
