@@ -21,6 +21,7 @@ from tiktok_shop_api.signing import Signer
 
 from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 from tiktok_ns_pipeline.tiktok.client import ShopAccess, TikTokClient
+from tiktok_ns_pipeline.tiktok.errors import TikTokError
 from tiktok_ns_pipeline.tiktok.throttling import RateLimiter, RetryPolicy
 from tiktok_ns_pipeline.tokens import MemoryTokenStore, TokenSet
 
@@ -137,6 +138,19 @@ async def rig(*answers: Answer, timeout_s: float = 2.0, stored: TokenSet | None 
             APP, login, http, clock, api_base_url="http://api.shop.test", timeout_s=timeout_s, limiter=limiter
         )
         yield Rig(shop, client, login, store, limiter)
+
+
+def outcome(call: Callable[[TikTokClient], Awaitable[Any]], *answers: Any, **options: Any) -> tuple[Any, Rig]:
+    """What a call returned or raised, and the rig with all that was asked."""
+
+    async def run() -> tuple[Any, Rig]:
+        async with rig(*answers, **options) as made:
+            try:
+                return await call(made.client), made
+            except TikTokError as failure:
+                return failure, made
+
+    return asyncio.run(run())
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ from tests.tiktok.scripted_shop import (
     cutting_server,
     envelope,
     ok,
+    outcome,
     refusal,
     rig,
     tokens,
@@ -62,23 +63,8 @@ async def _write(client: TikTokClient) -> Any:
     return await client.attach_external_orders(SHOP, [_REFERENCE])
 
 
-def _outcome(
-    call: Callable[[TikTokClient], Awaitable[Any]], *answers: Any, **options: Any
-) -> tuple[Any, Rig]:
-    """What a call returned or raised, and the rig with all that was asked."""
-
-    async def run() -> tuple[Any, Rig]:
-        async with rig(*answers, **options) as made:
-            try:
-                return await call(made.client), made
-            except TikTokError as failure:
-                return failure, made
-
-    return asyncio.run(run())
-
-
 def test_a_search_sends_integers_in_the_body_and_the_rest_in_the_query() -> None:
-    pages, made = _outcome(lambda client: _pages(client, update_time_lt=_UNTIL), ok({"orders": []}))
+    pages, made = outcome(lambda client: _pages(client, update_time_lt=_UNTIL), ok({"orders": []}))
     (asked,) = made.shop.asked
     assert [page.orders for page in pages] == [[]]
     assert (asked.method, asked.path) == ("POST", "/order/202309/orders/search")
@@ -97,12 +83,19 @@ def test_a_search_sends_integers_in_the_body_and_the_rest_in_the_query() -> None
     }
 
 
+def test_a_search_can_be_for_one_status() -> None:
+    _, made = outcome(
+        lambda client: _pages(client, update_time_ge=None, order_status="AWAITING_SHIPMENT"), ok({})
+    )
+    assert made.shop.asked[0].body == b'{"order_status":"AWAITING_SHIPMENT"}'
+
+
 def test_a_page_token_goes_back_as_it_came_and_is_encoded_once() -> None:
     first, last = (
         {"orders": [{"id": "1"}], "next_page_token": _TOKEN, "total_count": 2},
         {"orders": [{"id": "2"}]},
     )
-    pages, made = _outcome(_pages, ok(first), ok(last))
+    pages, made = outcome(_pages, ok(first), ok(last))
     assert [(page.next_page_token, page.total_count) for page in pages] == [(_TOKEN, 2), ("", None)]
     again = made.shop.asked[1]
     assert again.query["page_token"] == _TOKEN
@@ -115,24 +108,24 @@ def test_a_page_token_goes_back_as_it_came_and_is_encoded_once() -> None:
 
 @pytest.mark.parametrize("end", [{}, {"next_page_token": ""}, {"next_page_token": None}, {"orders": None}])
 def test_paging_ends_where_no_token_comes(end: dict[str, Any]) -> None:
-    pages, _ = _outcome(_pages, ok(end))
+    pages, _ = outcome(_pages, ok(end))
     assert [page.orders for page in pages] == [[]]
 
 
 def test_a_page_that_leads_to_itself_is_refused() -> None:
-    failure, made = _outcome(_pages, ok({"orders": [{"id": "1"}], "next_page_token": "A"}))
+    failure, made = outcome(_pages, ok({"orders": [{"id": "1"}], "next_page_token": "A"}))
     assert isinstance(failure, TikTokUnknownError)
     assert len(made.shop.asked) == 2
 
 
 def test_a_search_without_filters_sends_no_body() -> None:
-    _, made = _outcome(lambda client: _pages(client, update_time_ge=None), ok({}))
+    _, made = outcome(lambda client: _pages(client, update_time_ge=None), ok({}))
     assert made.shop.asked[0].body == b""
 
 
 def test_numbers_of_the_answer_stay_exact_and_unread_keys_stay() -> None:
     order = '{"id":"1","x":0.10,"new_key":{"a":123456789012345678901}}'
-    pages, _ = _outcome(_pages, Response(f'{{"code":0,"data":{{"orders":[{order}]}}}}'))
+    pages, _ = outcome(_pages, Response(f'{{"code":0,"data":{{"orders":[{order}]}}}}'))
     (order,) = pages[0].orders
     assert (order["x"], str(order["x"])) == (Decimal("0.10"), "0.10")
     assert order["new_key"] == {"a": 123456789012345678901}
@@ -147,7 +140,7 @@ def test_numbers_of_the_answer_stay_exact_and_unread_keys_stay() -> None:
     ],
 )
 def test_a_page_is_read_at_the_servers_time_or_else_ours(date: str, expected: datetime) -> None:
-    pages, _ = _outcome(_pages, envelope({"code": 0, "data": {}}, headers={"date": date}))
+    pages, _ = outcome(_pages, envelope({"code": 0, "data": {}}, headers={"date": date}))
     assert pages[0].read_at == expected
 
 
@@ -159,7 +152,7 @@ def test_authorized_shops_are_asked_without_a_cipher() -> None:
         "region": "GB",
         "seller_type": "LOCAL",
     }
-    shops, made = _outcome(lambda client: client.authorized_shops(), ok({"shops": [row]}))
+    shops, made = outcome(lambda client: client.authorized_shops(), ok({"shops": [row]}))
     assert "shop_cipher" not in made.shop.asked[0].query
     assert (shops[0].shop_id, shops[0].cipher, shops[0].name) == ("7000714532876273420", "GCP_+/=", "")
     assert "GCP_" not in repr(shops)
@@ -167,12 +160,12 @@ def test_authorized_shops_are_asked_without_a_cipher() -> None:
 
 def test_a_shop_without_a_cipher_is_refused_by_name() -> None:
     with pytest.raises(WireError, match=r"shop 7000.*cipher is missing"):
-        _outcome(lambda client: client.authorized_shops(), ok({"shops": [{"id": "7000"}]}))
+        outcome(lambda client: client.authorized_shops(), ok({"shops": [{"id": "7000"}]}))
 
 
 def test_details_come_fifty_a_call_each_id_once_in_one_parameter() -> None:
     ids = [str(number) for number in range(120)] + ["7"]
-    pages, made = _outcome(lambda client: client.order_details(SHOP, ids), ok({"orders": [{"id": "1"}]}))
+    pages, made = outcome(lambda client: client.order_details(SHOP, ids), ok({"orders": [{"id": "1"}]}))
     assert len(pages) == 3
     assert [len(asked.query["ids"].split(",")) for asked in made.shop.asked] == [50, 50, 20]
 
@@ -183,12 +176,12 @@ def test_a_strangers_order_does_not_hide_the_others_of_its_batch() -> None:
         return refusal(21008111) if "5" in ids else ok({"orders": [{"id": number} for number in ids]})
 
     ids = [str(number) for number in range(8)]
-    pages, _ = _outcome(lambda client: client.order_details(SHOP, ids), answer)
+    pages, _ = outcome(lambda client: client.order_details(SHOP, ids), answer)
     assert [order["id"] for page in pages for order in page.orders] == ["0", "1", "2", "3", "4", "6", "7"]
 
 
 def test_a_price_detail_names_its_order_in_the_path() -> None:
-    detail, made = _outcome(
+    detail, made = outcome(
         lambda client: client.price_detail(SHOP, "576461413038785752"), ok({"total": "1.00"})
     )
     assert detail == {"total": "1.00"}
@@ -198,7 +191,7 @@ def test_a_price_detail_names_its_order_in_the_path() -> None:
 
 def test_external_references_go_as_an_erp_system_and_failures_in_part_come_back() -> None:
     error = {"code": 36020001, "message": "Invalid order_id", "detail": {"order_id": "5764"}}
-    failures, made = _outcome(_write, ok({"errors": [error]}))
+    failures, made = outcome(_write, ok({"errors": [error]}))
     assert failures == [PartialFailure("36020001", "Invalid order_id", {"order_id": "5764"})]
     assert json.loads(made.shop.asked[0].body) == {
         "orders": [
@@ -216,14 +209,14 @@ def test_external_references_go_as_an_erp_system_and_failures_in_part_come_back(
 
 @pytest.mark.parametrize("data", [None, {}, {"errors": []}, {"errors": None}])
 def test_references_taken_whole_leave_no_failures(data: Any) -> None:
-    failures, _ = _outcome(_write, ok(data))
+    failures, _ = outcome(_write, ok(data))
     assert failures == []
 
 
 def test_more_references_than_a_call_takes_are_refused_before_it_and_none_need_no_call() -> None:
     with pytest.raises(ValueError, match="101 references"):
-        _outcome(lambda client: client.attach_external_orders(SHOP, [_REFERENCE] * 101), ok())
-    result, made = _outcome(lambda client: client.attach_external_orders(SHOP, []), ok())
+        outcome(lambda client: client.attach_external_orders(SHOP, [_REFERENCE] * 101), ok())
+    result, made = outcome(lambda client: client.attach_external_orders(SHOP, []), ok())
     assert result == []
     assert made.shop.asked == []
 
@@ -231,16 +224,16 @@ def test_more_references_than_a_call_takes_are_refused_before_it_and_none_need_n
 def test_of_an_order_with_more_lines_than_a_call_takes_the_first_hundred_are_named() -> None:
     lines = tuple((str(number), str(number)) for number in range(150))
     reference = ExternalOrderReference("5764", "tts-us-so-5764", lines)
-    _, made = _outcome(lambda client: client.attach_external_orders(SHOP, [reference]), ok())
+    _, made = outcome(lambda client: client.attach_external_orders(SHOP, [reference]), ok())
     sent = json.loads(made.shop.asked[0].body)["orders"][0]["external_order"]["line_items"]
     assert [line["id"] for line in sent] == [str(number) for number in range(100)]
 
 
 def test_external_references_are_found_by_order_and_by_our_number() -> None:
-    found, made = _outcome(_read, ok({"external_orders": [{"id": "X"}]}))
+    found, made = outcome(_read, ok({"external_orders": [{"id": "X"}]}))
     assert found == [{"id": "X"}]
     assert made.shop.asked[0].query["platform"] == "ERP_SYSTEM"
-    found, made = _outcome(
+    found, made = outcome(
         lambda client: client.search_external_order(SHOP, "tts-us-so-5764"), ok({"orders": [{"id": "5764"}]})
     )
     assert found == [{"id": "5764"}]
@@ -250,7 +243,7 @@ def test_external_references_are_found_by_order_and_by_our_number() -> None:
 
 @pytest.mark.parametrize("http_status", [200, 400])
 def test_an_error_tells_endpoint_shop_code_request_and_what_to_do(http_status: int) -> None:
-    failure, _ = _outcome(_read, refusal(105005, http_status, "Access denied."))
+    failure, _ = outcome(_read, refusal(105005, http_status, "Access denied."))
     assert isinstance(failure, TikTokPermissionError)
     assert (failure.code, failure.request_id, failure.http_status) == (105005, "R-refused", http_status)
     text = str(failure)
@@ -259,7 +252,7 @@ def test_an_error_tells_endpoint_shop_code_request_and_what_to_do(http_status: i
 
 
 def test_a_code_of_success_counts_whatever_the_status() -> None:
-    found, _ = _outcome(_read, envelope({"code": 0, "data": {"external_orders": [{"id": "X"}]}}, 400))
+    found, _ = outcome(_read, envelope({"code": 0, "data": {"external_orders": [{"id": "X"}]}}, 400))
     assert found == [{"id": "X"}]
 
 
@@ -282,20 +275,20 @@ _PASSING = [
 
 @pytest.mark.parametrize("answer", [*_THROTTLES, *_PASSING])
 def test_a_read_is_repeated_until_it_succeeds(answer: Response) -> None:
-    found, made = _outcome(_read, answer, answer, ok({"external_orders": [{"id": "X"}]}))
+    found, made = outcome(_read, answer, answer, ok({"external_orders": [{"id": "X"}]}))
     assert found == [{"id": "X"}]
     assert len(made.shop.asked) == 3
 
 
 def test_a_read_gives_up_after_five_tries() -> None:
-    failure, made = _outcome(_read, refusal(36009003))
+    failure, made = outcome(_read, refusal(36009003))
     assert isinstance(failure, TikTokTransient)
     assert len(made.shop.asked) == 5
 
 
 @pytest.mark.parametrize("answer", _THROTTLES)
 def test_a_throttled_write_is_not_repeated_here_and_slows_the_shop_down(answer: Response) -> None:
-    failure, made = _outcome(_write, answer)
+    failure, made = outcome(_write, answer)
     assert isinstance(failure, TikTokThrottled)
     assert failure.throttled
     assert len(made.shop.asked) == 1
@@ -304,7 +297,7 @@ def test_a_throttled_write_is_not_repeated_here_and_slows_the_shop_down(answer: 
 
 @pytest.mark.parametrize("answer", _PASSING)
 def test_a_write_with_a_passing_failure_is_ambiguous_and_sent_once(answer: Response) -> None:
-    failure, made = _outcome(_write, answer)
+    failure, made = outcome(_write, answer)
     assert isinstance(failure, TikTokAmbiguous)
     assert "look before sending it again" in str(failure)
     assert len(made.shop.asked) == 1
@@ -323,7 +316,7 @@ def test_a_wait_that_the_server_names_is_kept() -> None:
 
 @pytest.mark.parametrize("code", [36009004, 106013, 98001004, 21001001])
 def test_a_refusal_is_not_repeated(code: int) -> None:
-    failure, made = _outcome(_read, refusal(code))
+    failure, made = outcome(_read, refusal(code))
     assert isinstance(failure, TikTokRefused)
     assert len(made.shop.asked) == 1
 
@@ -331,7 +324,7 @@ def test_a_refusal_is_not_repeated(code: int) -> None:
 @pytest.mark.parametrize("call", [_read, _write])
 def test_an_expired_token_is_refreshed_once_and_the_call_made_once_more(call: Any) -> None:
     fresh = ok({"access_token": "ROW_access_2", "access_token_expire_in": 604800})
-    result, made = _outcome(call, refusal(105002, 401), fresh, ok({}))
+    result, made = outcome(call, refusal(105002, 401), fresh, ok({}))
     assert result == []
     assert [asked.path.split("/")[-1] for asked in made.shop.asked][1] == "refresh"
     assert [asked.headers.get("x-tts-access-token") for asked in made.shop.asked] == [
@@ -343,7 +336,7 @@ def test_an_expired_token_is_refreshed_once_and_the_call_made_once_more(call: An
 
 def test_a_token_that_stays_expired_after_a_refresh_is_an_authentication_error() -> None:
     fresh = ok({"access_token": "ROW_access_2", "access_token_expire_in": 604800})
-    failure, made = _outcome(_read, refusal(105002), fresh, refusal(105002))
+    failure, made = outcome(_read, refusal(105002), fresh, refusal(105002))
     assert isinstance(failure, TikTokAuthenticationError)
     assert len(made.shop.asked) == 3
 
@@ -363,7 +356,7 @@ def test_a_token_replaced_by_another_process_is_read_again() -> None:
 
 @pytest.mark.parametrize("code", [105001, 105004, 101000, 36009005, 106001])
 def test_a_login_that_is_not_accepted_is_not_tried_again(code: int) -> None:
-    failure, made = _outcome(_read, refusal(code, 401))
+    failure, made = outcome(_read, refusal(code, 401))
     assert isinstance(failure, TikTokAuthenticationError)
     assert len(made.shop.asked) == 1
 
@@ -379,7 +372,7 @@ async def _hang(asked: Asked) -> Response:
 def test_no_answer_in_time_is_ambiguous_for_a_write_and_passing_for_a_read(
     call: Any, expected: type[TikTokError], times: int
 ) -> None:
-    failure, made = _outcome(call, _hang, timeout_s=0.05)
+    failure, made = outcome(call, _hang, timeout_s=0.05)
     assert type(failure) is expected
     assert (failure.code, failure.http_status) == (None, None)
     assert len(made.shop.asked) == times
@@ -446,7 +439,7 @@ def _assert_no_secret(failure: TikTokError) -> None:
 
 def test_no_log_record_knows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    _outcome(_read, refusal(105002), ok({"access_token": "ROW_access_2"}), ok({}))
+    outcome(_read, refusal(105002), ok({"access_token": "ROW_access_2"}), ok({}))
     assert "/order/202406/orders/5764/external_orders" in caplog.text
     for secret in (APP.app_secret, "ROW_access", "ROW_refresh", "GCP_US", "sign="):
         assert secret not in caplog.text
@@ -482,12 +475,12 @@ def test_each_request_passes_the_gate_in_its_lane_and_the_gate_sees_the_throttle
 
 @pytest.mark.parametrize("data", [[], "text", 7, {"errors": "no list"}])
 def test_data_of_another_kind_under_code_0_is_reported(data: Any) -> None:
-    failure, _ = _outcome(_read, ok(data))
+    failure, _ = outcome(_read, ok(data))
     assert isinstance(failure, TikTokUnknownError)
 
 
 @pytest.mark.parametrize("rows", ["text", [1], {"id": "1"}])
 def test_rows_that_are_no_objects_are_refused(rows: Any) -> None:
-    failure, _ = _outcome(_pages, ok({"orders": rows}))
+    failure, _ = outcome(_pages, ok({"orders": rows}))
     assert isinstance(failure, TikTokUnknownError)
     assert "data.orders" in str(failure)

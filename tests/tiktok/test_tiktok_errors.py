@@ -6,6 +6,7 @@ import pytest
 
 from tests.tiktok.samples import sample
 from tiktok_ns_pipeline.tiktok.errors import (
+    MEANINGS,
     RULES,
     PartialFailure,
     TikTokAmbiguous,
@@ -17,6 +18,7 @@ from tiktok_ns_pipeline.tiktok.errors import (
     TikTokTransient,
     TikTokUnknownError,
     error_class,
+    meaning_of,
     rule_for,
 )
 
@@ -85,6 +87,39 @@ def test_no_code_is_in_two_rows_and_every_row_names_its_source() -> None:
     codes = [code for rule in RULES for code in rule.codes]
     assert len(codes) == len(set(codes))
     assert all(rule.source.startswith("T ") and rule.advice for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (21011020, "already_shipped"),
+        (21011044, "on_hold"),
+        (21011041, "cancelled"),
+        (21008044, "request_pending"),
+        (11028006, "tracking_unknown"),
+        (21034012, "tracking_duplicate"),
+        (21011050, "update_refused"),
+        (21011048, "name_the_lines"),
+        (21004019, "invoice_missing"),
+        (21008106, "not_in_market"),
+        (21008025, "channel_ships"),
+        (21008111, "not_yours"),
+        (25011012, "already_answered"),
+        (25001020, "reason_refused"),
+        (21001001, None),
+        (105002, None),
+        (None, None),
+    ],
+)
+def test_a_refusal_that_steers_a_flow_has_a_meaning(code: int | None, meaning: str | None) -> None:
+    assert meaning_of(code) == meaning
+
+
+def test_what_has_a_meaning_is_a_refusal_and_in_one_row_with_its_source() -> None:
+    codes = [code for row in MEANINGS for code in row.codes]
+    assert len(codes) == len(set(codes))
+    assert {error_class(rule_for(code, 200), "write") for code in codes} == {TikTokRefused}
+    assert all(row.source.startswith("T ") and row.says for row in MEANINGS)
 
 
 @pytest.mark.parametrize("code", ["36020001", 36020001])

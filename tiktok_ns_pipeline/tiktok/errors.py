@@ -370,7 +370,7 @@ MEANINGS: tuple[MeaningRow, ...] = (
     ),
     MeaningRow("reason_refused", (25001016, 25001057), "the reason does not fit the answer", _CODE_LIST),
 )
-_MEANING_OF = {code: row.meaning for row in MEANINGS for code in row.codes}
+_MEANING_OF: dict[int, Meaning] = {code: row.meaning for row in MEANINGS for code in row.codes}
 
 
 def meaning_of(code: int | None) -> Meaning | None:

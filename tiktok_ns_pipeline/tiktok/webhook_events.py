@@ -200,8 +200,10 @@ def _values(part: object, path: list[str]) -> Iterator[object]:
     value = cast(dict[str, object], part).get(name)
     if absent_as_none(value) is None:
         return
-    if is_list and not isinstance(value, list):
-        raise ValueError(f"is {kind_of(value)} where a list belongs")
-    entries = cast(list[object], value) if is_list else [value]
-    for entry in entries:
+    if not is_list:
+        yield from _values(value, path[1:])
+        return
+    if not isinstance(value, list):
+        raise ValueError(f"is {kind_of(cast(object, value))} where a list belongs")
+    for entry in cast(list[object], value):
         yield from _values(entry, path[1:])
