@@ -1,4 +1,4 @@
-"""Packages and cancellations as they are read (T 4.2, 4.3, 6.3), and what an order tells of shipping (T 3.3)."""
+"""Packages and cancellations as they are read (T 4.2, 4.3, 6.3), and what orders tell of shipping."""
 
 import copy
 from datetime import UTC, datetime
