@@ -108,6 +108,27 @@ class Settings:
         return settings
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """All that the receiver of webhooks may know: it faces the internet."""
+
+    database_url: str = field(repr=False)
+    app_key: str
+    app_secret: str = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> ReceiverSettings:
+        """Read the environment; raises SettingsError naming every variable that is missing."""
+        reader = _Reader(os.environ if environment is None else environment)
+        settings = cls(
+            database_url=database_url(environment),
+            app_key=reader.required("TNS_TIKTOK_APP_KEY"),
+            app_secret=reader.secret("TNS_TIKTOK_APP_SECRET"),
+        )
+        reader.complain()
+        return settings
+
+
 def database_url(environment: Mapping[str, str] | None = None) -> str:
     """The ledger's URL alone, for what needs no account (`db upgrade`, `exceptions list`)."""
     reader = _Reader(os.environ if environment is None else environment)

@@ -1,0 +1,10 @@
+"""Webhooks: TikTok's hints, received, checked and kept until a flow looks.
+
+    receiver.py     the HTTP application that TikTok posts to
+    intake.py       stores what was received, many events in one commit
+    events.py       pure: a body -> the row that the inbox keeps
+    registering.py  tells TikTok where to post, and makes sure that it knows
+
+The receiver needs the ledger and the app's secret, nothing else: it may run in another place than the
+pipeline, and of what it answers 200 nothing is lost, whatever is killed when.
+"""
