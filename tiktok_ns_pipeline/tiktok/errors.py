@@ -242,6 +242,7 @@ _RULE_OF = {code: rule for rule in RULES for code in rule.codes}
 Meaning = Literal[
     "already_shipped",
     "on_hold",
+    "not_awaiting_shipment",
     "cancelled",
     "request_pending",
     "tracking_unknown",
@@ -249,6 +250,7 @@ Meaning = Literal[
     "update_refused",
     "not_shipped_yet",
     "name_the_lines",
+    "slot_refused",
     "invoice_missing",
     "label_bought",
     "not_in_market",
@@ -286,6 +288,12 @@ MEANINGS: tuple[MeaningRow, ...] = (
         _CODE_LIST,
     ),
     MeaningRow("on_hold", (21011044,), "the buyer may still cancel freely; ship later", "T 2.3, 3.2"),
+    MeaningRow(
+        "not_awaiting_shipment",
+        (21042057,),
+        "the order is in a state in which nothing is shipped; read it again",
+        _CODE_LIST,
+    ),
     MeaningRow("cancelled", (21011041, 21011042), "the order is cancelled", "T 2.3, ship"),
     MeaningRow(
         "request_pending",
@@ -326,6 +334,12 @@ MEANINGS: tuple[MeaningRow, ...] = (
     ),
     MeaningRow("not_shipped_yet", (21011043,), "nothing to correct: ship it instead", _CODE_LIST),
     MeaningRow("name_the_lines", (21011048,), "several packages are open; name the units", "T 2.3"),
+    MeaningRow(
+        "slot_refused",
+        (21011053, 21011054, 21004017),
+        "the pick-up needs a slot, or another one; ask for the slots",
+        _CODE_LIST,
+    ),
     MeaningRow(
         "invoice_missing",
         (21004006, 21004019, 21004020),
