@@ -4,22 +4,17 @@
 with it, its models parse every answer, and what it read is compared with what our client read.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
-from tiktok_shop_api import TikTokShop, TikTokShopAuth, TikTokShopError
+from tiktok_shop_api import TikTokShop, TikTokShopError
 from tiktok_shop_api.generated import models as sdk
 
+from tests.contract.tiktok_loopback import Market, stated
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, SHOPS
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
-from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
-from tiktok_ns_pipeline.sandbox.world import World
-from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 from tiktok_ns_pipeline.tiktok.client import ExternalOrderReference, ShopAccess, TikTokClient
 from tiktok_ns_pipeline.tiktok.errors import (
     TikTokAmbiguous,
@@ -31,69 +26,11 @@ from tiktok_ns_pipeline.tiktok.errors import (
     TikTokTransient,
 )
 from tiktok_ns_pipeline.tiktok.models import Order, PriceDetail
-from tiktok_ns_pipeline.tiktok.throttling import RateLimiter, RetryPolicy
-from tiktok_ns_pipeline.tokens import MemoryTokenStore
 
-_APP = TikTokApp(APP_KEY, APP_SECRET)
 _SEARCH = "POST /order/202309/orders/search"
 _ATTACH = "POST /order/202406/orders/external_orders"
 _REGIONS = pytest.mark.parametrize("region", [shop.region for shop in SHOPS])
 _DAYS = 86_400
-
-
-@dataclass
-class Market:
-    """A running server and what is behind it."""
-
-    url: str
-    server: TikTokServer
-    world: World
-    store: MemoryTokenStore = field(default_factory=MemoryTokenStore)
-
-    def desk(self, secret: str = APP_SECRET) -> TikTokShopAuth:
-        return TikTokShopAuth(APP_KEY, secret, base_url=self.url)
-
-    def foreign(self, region: str | None = None, *, secret: str = APP_SECRET) -> TikTokShop:
-        """The foreign client, logged in, with the cipher of that region's shop."""
-        token = self.desk().exchange_code(self.server.tokens.fresh_code()).access_token
-        cipher = next((shop.cipher for shop in SHOPS if shop.region == region), None)
-        return TikTokShop(APP_KEY, secret, token, cipher, base_url=self.url)
-
-    def ours(self, call: Callable[[TikTokClient], Awaitable[Any]], *, timeout_s: float = 10.0) -> Any:
-        """What our client makes of a call; it logs in first."""
-
-        async def run() -> Any:
-            async with httpx.AsyncClient() as http:
-                login = TikTokLogin(_APP, self.store, http, self.url)
-                await login.exchange(self.server.tokens.fresh_code())
-                limiter = RateLimiter(1000, retries=RetryPolicy(first_wait_s=0.01, jitter_s=0))
-                client = TikTokClient(
-                    _APP, login, http, api_base_url=self.url, timeout_s=timeout_s, limiter=limiter
-                )
-                return await call(client)
-
-        return asyncio.run(run())
-
-    def access(self, region: str) -> ShopAccess:
-        shop = next(shop for shop in SHOPS if shop.region == region)
-        return ShopAccess(shop.id, shop.cipher, shop.code, shop.name, shop.region, shop.seller_type)
-
-    def orders(self, region: str, page_size: int = 100) -> list[dict[str, Any]]:
-        """Every order of a shop, as our client lists them."""
-
-        async def listed(client: TikTokClient) -> list[dict[str, Any]]:
-            pages = client.search_orders(self.access(region), update_time_ge=None, page_size=page_size)
-            return [order async for page in pages for order in page.orders]
-
-        return self.ours(listed)
-
-    def ids(self, region: str) -> list[str]:
-        return [order["id"] for order in self.orders(region)]
-
-    def placed(self, region: str) -> set[str]:
-        """What the world knows to be listed."""
-        key = next(shop.key for shop in SHOPS if shop.region == region)
-        return {truth.order_id for truth in self.world.truth() if truth.shop_code == key}
 
 
 @pytest.fixture(scope="module")
@@ -214,17 +151,7 @@ def test_the_foreign_client_pages_through_every_order_and_its_models_parse_each(
     assert {order["id"] for order in theirs} == market.placed(region)
     assert len(theirs) == len(market.placed(region)) > 40
     ours = {order["id"]: order for order in market.orders(region, page_size=33)}
-    assert {order["id"]: _stated(order) for order in theirs} == {
-        key: _stated(raw) for key, raw in ours.items()
-    }
-
-
-def _stated(value: Any) -> Any:
-    """A document without the keys that have no value: the foreign models drop an empty object."""
-    if isinstance(value, dict):
-        entries = ((key, _stated(item)) for key, item in value.items())
-        return {key: item for key, item in entries if item not in (None, {})}
-    return [_stated(item) for item in value] if isinstance(value, list) else value
+    assert {order["id"]: stated(order) for order in theirs} == {key: stated(raw) for key, raw in ours.items()}
 
 
 @_REGIONS
@@ -286,7 +213,7 @@ def test_both_clients_read_the_price_detail_of_every_kind_of_order(market: Marke
     for order_id, ours in market.ours(details).items():
         read = foreign.get_order_price_details(order_id=order_id)
         assert isinstance(read, sdk.GetOrderPriceDetailsResponse)
-        assert _stated(read.to_dict()["data"]) == _stated(ours)
+        assert stated(read.to_dict()["data"]) == stated(ours)
         detail = PriceDetail.parse(ours, order_id)
         assert {line.id for line in detail.line_items} <= {
             line["id"] for line in orders[order_id]["line_items"]
