@@ -24,6 +24,7 @@ from tiktok_ns_pipeline.sandbox.books.errors import BookError
 from tiktok_ns_pipeline.sandbox.facts import ShippingFacts, Status
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, rates_of
 from tiktok_ns_pipeline.sandbox.tiktok_tokens import TokenDesk
+from tiktok_ns_pipeline.sandbox.webhooks import WebhookEmitter
 from tiktok_ns_pipeline.sandbox.world import Line, OrderOptions, World
 
 # Most orders that one request may draw: a page of a person's patience.
@@ -116,10 +117,18 @@ _Handler = Callable[[Request], Awaitable[Response]]
 class Control:
     """What the API does, on one world and its books."""
 
-    def __init__(self, world: World, books: Books, tokens: TokenDesk, shut_down: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        books: Books,
+        tokens: TokenDesk,
+        webhooks: WebhookEmitter,
+        shut_down: Callable[[], None],
+    ) -> None:
         self._world = world
         self._books = books
         self._tokens = tokens
+        self._webhooks = webhooks
         self._shut_down = shut_down
 
     async def overview(self, request: Request) -> Response:
@@ -127,7 +136,7 @@ class Control:
         return _json({f"{verb} {path}": _title(handler) for verb, path, handler in self._table()})
 
     async def stats(self, request: Request) -> Response:
-        """Orders by shop and status, requests and faults so far, the world's time."""
+        """Orders by shop and status, requests, webhooks and faults so far, the world's time."""
         self._world.catch_up()
         return _json(
             {
@@ -135,6 +144,7 @@ class Control:
                 "orders": self._world.stats(),
                 "faults": self._world.faults.by_kind(),
                 "requests": dict(self._world.faults.asked),
+                "webhooks": dict(self._webhooks.counts),
                 "sales_orders": sum(1 for _ in self._books.records("salesOrder")),
             }
         )
@@ -291,9 +301,15 @@ class Control:
         return _json(asdict(self._world.truth_of(_order_id(request))))
 
 
-def control_app(world: World, books: Books, tokens: TokenDesk, shut_down: Callable[[], None]) -> Starlette:
+def control_app(
+    world: World,
+    books: Books,
+    tokens: TokenDesk,
+    webhooks: WebhookEmitter,
+    shut_down: Callable[[], None],
+) -> Starlette:
     """The API as an ASGI app; `shut_down` is called when somebody asks for the end."""
-    return Starlette(routes=Control(world, books, tokens, shut_down).routes())
+    return Starlette(routes=Control(world, books, tokens, webhooks, shut_down).routes())
 
 
 def _answering(handler: _Handler) -> _Handler:

@@ -46,6 +46,11 @@ class FaultKind(StrEnum):
     suiteql_lag = "suiteql_lag"
     record_changed = "record_changed"
     script_alters_value = "script_alters_value"
+    webhook_drop = "webhook_drop"
+    webhook_duplicate = "webhook_duplicate"
+    webhook_reorder = "webhook_reorder"
+    webhook_delay = "webhook_delay"
+    webhook_forged = "webhook_forged"
     crash = "crash"
 
 
@@ -85,6 +90,11 @@ _REACH: dict[FaultKind, tuple[tuple[System, ...], str]] = {
     FaultKind.suiteql_lag: (("netsuite",), "suiteql"),
     FaultKind.record_changed: (("netsuite",), "amend"),
     FaultKind.script_alters_value: (("netsuite",), "create"),
+    FaultKind.webhook_drop: (("tiktok",), "never"),
+    FaultKind.webhook_duplicate: (("tiktok",), "never"),
+    FaultKind.webhook_reorder: (("tiktok",), "never"),
+    FaultKind.webhook_delay: (("tiktok",), "never"),
+    FaultKind.webhook_forged: (("tiktok",), "never"),
     FaultKind.crash: (("pipeline",), "never"),
 }
 

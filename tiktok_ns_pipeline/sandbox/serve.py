@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import uvicorn
 
 from tiktok_ns_pipeline.clock import Clock, SystemClock
@@ -26,6 +27,7 @@ from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.tiktok_server import ServerRules, TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import cutting_connections
+from tiktok_ns_pipeline.sandbox.webhooks import WebhookEmitter, over_http
 from tiktok_ns_pipeline.sandbox.world import World
 
 HOST = "127.0.0.1"
@@ -72,11 +74,12 @@ class Urls:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A world, the seller's books, and TikTok's server over that world."""
+    """A world, the seller's books, and over that world TikTok's server and webhooks."""
 
     world: World
     books: Books
     tiktok: TikTokServer
+    webhooks: WebhookEmitter
 
     @property
     def faults(self) -> FaultPlan:
@@ -112,10 +115,11 @@ class Serving:
         self._stopping.set()
         for server in self._servers:
             server.should_exit = True
-        life, *serving = self._tasks
-        life.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await life
+        life, webhooks, *serving = self._tasks
+        for going_on in (life, webhooks):
+            going_on.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await going_on
         await asyncio.gather(*serving)
 
 
@@ -140,7 +144,8 @@ def open_sandbox(options: SandboxOptions) -> Sandbox:
         faults=faults,
         mix=options.mix,
     )
-    return Sandbox(world, books, TikTokServer(world, options.tiktok_rules))
+    emitter = WebhookEmitter(world, faults, over_http(httpx.AsyncClient()))
+    return Sandbox(world, books, TikTokServer(world, options.tiktok_rules), emitter)
 
 
 async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
@@ -155,15 +160,19 @@ async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
         opened.pop_all()
     urls = Urls(*(f"http://{HOST}:{one.getsockname()[1]}" for one in sockets))
     servers: list[uvicorn.Server] = []
-    tasks = [asyncio.create_task(sandbox.world.run(), name="world")]
+    tasks = [
+        asyncio.create_task(sandbox.world.run(), name="world"),
+        asyncio.create_task(sandbox.webhooks.run(), name="webhooks"),
+    ]
     serving = Serving(urls, servers, tasks)
     # A world whose life ended by an error is no sandbox any more; `stop` raises it.
-    tasks[0].add_done_callback(lambda _: serving.ask_to_stop())
+    for task in tasks:
+        task.add_done_callback(lambda _: serving.ask_to_stop())
     world, books = sandbox.world, sandbox.books
     apps = (
         cutting_connections(sandbox.tiktok),
         cutting_connections(netsuite_app(books, world.faults, books.clock)),
-        control_app(world, books, sandbox.tiktok.tokens, serving.ask_to_stop),
+        control_app(world, books, sandbox.tiktok.tokens, sandbox.webhooks, serving.ask_to_stop),
     )
     for app, listening in zip(apps, sockets, strict=True):
         server = _QuietServer(_config(app))

@@ -24,10 +24,10 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tiktok_ns_pipeline.sandbox import wire
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, SHOPS, Shop
 from tiktok_ns_pipeline.sandbox.faults import DropConnection, Fault, FaultKind, FaultPlan, RefuseConnection
 from tiktok_ns_pipeline.sandbox.order_store import Filter
+from tiktok_ns_pipeline.sandbox.price_detail import price_detail
 from tiktok_ns_pipeline.sandbox.tiktok_calls import (
     Call,
     Reference,
@@ -39,6 +39,7 @@ from tiktok_ns_pipeline.sandbox.tiktok_calls import (
 )
 from tiktok_ns_pipeline.sandbox.tiktok_tokens import TokenDesk, TokenRules
 from tiktok_ns_pipeline.sandbox.transport import Message, Receive, Scope, Send
+from tiktok_ns_pipeline.sandbox.webhooks import WebhookDesk
 from tiktok_ns_pipeline.sandbox.world import World
 
 _TOKEN_PATHS = "/api/v2/token/"  # noqa: S105 - a path
@@ -96,6 +97,7 @@ class TikTokServer:
         self.faults = faults or world.faults
         self.rules = rules or ServerRules()
         self.tokens = TokenDesk(world, token_rules)
+        self.webhooks = WebhookDesk(world)
         self._answers = 0
         self._quota: dict[str, tuple[float, float]] = {}
         self._page_key = hashlib.sha256(f"pages {world.seed}".encode()).digest()
@@ -288,7 +290,7 @@ class TikTokServer:
         order = self.world.store.order(call.path_values["order_id"])
         if order is None or order.facts.shop != call.shop.key:
             raise _NOT_YOURS
-        return json.dumps(wire.price_detail(order.facts))
+        return json.dumps(price_detail(order.facts))
 
     def attach_external_orders(self, call: Call) -> str:
         """Keep the seller's own order numbers; what fails is listed under code 0 (T 1.6, 3.1)."""
@@ -430,9 +432,12 @@ _REFUSED_BEFORE: dict[FaultKind, Refusal] = {
     FaultKind.unauthorized: Refusal(105002, "The access token has expired.", 401),
 }
 
+_AUTHORIZATION_INFO = "seller.authorization.info"
 _ORDER_INFO = "seller.order.info"
 _READ_REFERENCES = "seller.order.ext_ref.read"
 _WRITE_REFERENCES = "seller.order.ext_ref.write.custom"
+
+_WEBHOOKS = "/event/202309/webhooks"
 
 _ROUTES = (
     Route("GET", "/authorization/202309/shops", None, False, TikTokServer.authorized_shops),
@@ -463,6 +468,9 @@ _ROUTES = (
         True,
         TikTokServer.search_external_order,
     ),
+    Route("GET", _WEBHOOKS, _AUTHORIZATION_INFO, True, lambda server, call: server.webhooks.listed(call)),
+    Route("PUT", _WEBHOOKS, _AUTHORIZATION_INFO, True, lambda server, call: server.webhooks.register(call)),
+    Route("DELETE", _WEBHOOKS, _AUTHORIZATION_INFO, True, lambda server, call: server.webhooks.delete(call)),
 )
 
 
