@@ -17,6 +17,7 @@ from tiktok_ns_pipeline.ledger.audit import Audit
 from tiktok_ns_pipeline.ledger.cursors import Cursors
 from tiktok_ns_pipeline.ledger.database import LedgerError, migrate, open_engine, transaction
 from tiktok_ns_pipeline.ledger.exceptions import Exceptions
+from tiktok_ns_pipeline.ledger.expected_returns import ExpectedReturns
 from tiktok_ns_pipeline.ledger.inbox import Inbox
 from tiktok_ns_pipeline.ledger.intents import Intents
 from tiktok_ns_pipeline.ledger.leases import Leases
@@ -37,6 +38,7 @@ class Transaction:
     leases: Leases
     audit: Audit
     inbox: Inbox
+    expected_returns: ExpectedReturns
 
 
 class Ledger:
@@ -83,4 +85,5 @@ class Ledger:
             leases=Leases(connection, now),
             audit=Audit(connection, now),
             inbox=Inbox(connection, now),
+            expected_returns=ExpectedReturns(connection, now),
         )

@@ -208,6 +208,23 @@ class Intents:
         """The facts are gone: supersede what was not sent. Returns how many rows that were."""
         return sum(self._supersede_unsent(fact, reason) for fact in facts)
 
+    def call_off(self, facts: Sequence[FactKey], reason: str) -> int:
+        """The facts are gone for good: as `withdraw`, and what is under way is not sent once more either.
+
+        A revision that is never sent overtakes it: an attempt that turns out to have come to nothing
+        ends there, one that succeeded stays applied. Returns how many rows were withdrawn.
+        """
+        withdrawn = self.withdraw(facts, reason)
+        rows = [
+            self._row_after(last, reason)
+            for last in self.newest(facts).values()
+            # Another process may put back at this moment what was under way when it was withdrawn.
+            if last.state in OPEN
+        ]
+        if rows:
+            self._connection.execute(_INSERT, rows)
+        return withdrawn
+
     def take_up_again(self, facts: Sequence[FactKey]) -> int:
         """Plan parked intents again (a replay). Returns how many there were."""
         ids = [intent.id for intent in self.newest(facts).values() if intent.state == S.PARKED]
@@ -418,6 +435,17 @@ class Intents:
             "updated_at": self._now,
         }
 
+    def _row_after(self, last: Intent, reason: str) -> dict[str, Any]:
+        """The row of a revision that says that nothing comes after `last`."""
+        intent = NewIntent(
+            last.flow, last.fact, last.payload, _CALLED_OFF, last.lane, observed_at=last.observed_at
+        )
+        row = self._row(intent, last.revision + 1)
+        return {**row, "state": S.SUPERSEDED.value, "last_error": reason}
+
+
+_CALLED_OFF = "called off"
+"""Stands where other revisions carry the hash of what was to be sent."""
 
 _INSERT = insert_or_skip(schema.intents)
 

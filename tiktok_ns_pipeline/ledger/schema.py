@@ -197,6 +197,24 @@ sa.Index(
 )
 sa.Index("ix_webhook_inbox_handled", webhook_inbox.c.handled_at)
 
+expected_returns = sa.Table(
+    "expected_returns",
+    metadata,
+    sa.Column("channel", sa.String(20), primary_key=True),
+    sa.Column("shop", sa.String(40), primary_key=True),
+    sa.Column("order_id", sa.String(120), primary_key=True),
+    sa.Column("reason", sa.String(40), nullable=False),
+    sa.Column("since", UtcInstant, nullable=False),
+    sa.Column("settled_at", UtcInstant),
+)
+IS_UNSETTLED = sa.text("settled_at IS NULL")
+sa.Index(
+    "ix_expected_returns_open",
+    expected_returns.c.since,
+    sqlite_where=IS_UNSETTLED,
+    postgresql_where=IS_UNSETTLED,
+)
+
 governor_leases = sa.Table(
     "governor_leases",
     metadata,

@@ -1,4 +1,4 @@
-"""The core tables: intents, links, cursors, exceptions, tokens, inbox, leases, positions, audit."""
+"""All tables of the ledger, as `ledger.schema` declares them."""
 
 from __future__ import annotations
 
@@ -58,6 +58,25 @@ def upgrade() -> None:
     )
     op.create_index("ix_exceptions_state", "exceptions", ["state"], unique=False)
     op.create_index("ix_exceptions_subject", "exceptions", ["channel", "shop", "subject"], unique=False)
+    op.create_table(
+        "expected_returns",
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("shop", sa.String(length=40), nullable=False),
+        sa.Column("order_id", sa.String(length=120), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("since", UtcInstant(), nullable=False),
+        sa.Column("settled_at", UtcInstant(), nullable=True),
+        sa.PrimaryKeyConstraint("channel", "shop", "order_id"),
+    )
+    is_unsettled = sa.text("settled_at IS NULL")
+    op.create_index(
+        "ix_expected_returns_open",
+        "expected_returns",
+        ["since"],
+        unique=False,
+        sqlite_where=is_unsettled,
+        postgresql_where=is_unsettled,
+    )
     op.create_table(
         "governor_budgets",
         sa.Column("system", sa.String(length=60), nullable=False),
