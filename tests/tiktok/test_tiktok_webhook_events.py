@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiktok_shop_api.webhooks import Webhooks
+from tiktok_shop_api.webhooks import UnknownWebhookEvent, Webhooks
 
 from tests.tiktok.samples import sample
 from tiktok_ns_pipeline import exact_json
@@ -34,6 +34,17 @@ def test_every_documented_event_is_read(number: int) -> None:
     assert event.number == number
     assert event.happened_at is not None
     assert event.notification_id
+
+
+@pytest.mark.parametrize("number", sorted(set(_EVENTS) - {68}))
+def test_the_published_client_reads_the_same_event(number: int) -> None:
+    raw = json.dumps(_EVENTS[number])
+    theirs = Webhooks.parse(raw)
+    assert not isinstance(theirs, UnknownWebhookEvent)
+    known, ours = theirs.to_dict(), WebhookEvent.parse(raw.encode())
+    assert (known["type"], known.get("shop_id")) == (ours.number, ours.shop_id)
+    for name in {"order_id", "cancel_id", "return_id", "package_id", "sku_id"} & set(known["data"]):
+        assert getattr(ours, f"{name}s") == (known["data"][name],)
 
 
 def test_the_registered_names_are_those_of_the_published_client() -> None:
