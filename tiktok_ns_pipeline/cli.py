@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from tiktok_ns_pipeline.commands import configuration, exceptions, orders, sandbox, state
+from tiktok_ns_pipeline.commands import configuration, exceptions, orders, sandbox, state, webhooks
 from tiktok_ns_pipeline.commands.terminal import ReadableErrors
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.add_typer(exceptions.app, name="exceptions", rich_help_panel=_WORK)
 app.add_typer(orders.sync, name="sync", rich_help_panel=_WORK)
 app.add_typer(configuration.app, name="config", rich_help_panel=_SET_UP)
 app.command(rich_help_panel=_SET_UP)(state.authorize)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_SET_UP)
 app.add_typer(state.db, name="db", rich_help_panel=_SET_UP)
 
 

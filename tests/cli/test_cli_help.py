@@ -44,6 +44,10 @@ def test_every_command_of_the_readme_is_there():
         ("config", "check"),
         ("config", "new-key"),
         ("authorize",),
+        ("webhooks", "serve"),
+        ("webhooks", "list"),
+        ("webhooks", "register"),
+        ("webhooks", "unregister"),
         ("db", "upgrade"),
     }
 
