@@ -215,6 +215,79 @@ ORDER_RECONCILIATION_STATEMENTS = _table(
     version=("proved_at",),
 )
 
+RAW_NETSUITE_ITEM_FULFILLMENTS = _table(
+    "raw_netsuite_item_fulfillments",
+    "Item Fulfillments of our Sales Orders as NetSuite told them, filed under the day of their date. "
+    "One that is deleted stays, as `gone`.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("fulfilment_id", "VARCHAR", "Internal id.", required=True),
+    Column("tran_id", "VARCHAR", "Document number."),
+    Column("status", "VARCHAR", "A picked, B packed, C shipped (N 2.12).", required=True),
+    Column("gone", "BOOLEAN", "Whether NetSuite no longer has it.", required=True),
+    Column("sales_order_id", "VARCHAR", "Internal id of the Sales Order.", required=True),
+    Column("tran_date", "DATE", "Date of the Item Fulfillment."),
+    Column("modified_at", "TIMESTAMPTZ", "When it was last saved.", required=True),
+    Column("modified_at_account", "VARCHAR", "The same on the account's own clock (N 3.5)."),
+    Column("carrier", "VARCHAR", "Name of the ship method, else the carrier's text; null without any."),
+    Column("lines", "VARCHAR", "JSON list of {orderLine, item, quantity, kitMemberOf?}.", required=True),
+    Column("tracking", "VARCHAR", "JSON list of {number}, in NetSuite's order.", required=True),
+    Column("payload", "VARCHAR", "What was read, with the Sales Order's lines, as JSON.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "fulfilment_id"),
+    version=("modified_at", "read_at"),
+)
+
+RAW_TIKTOK_PACKAGES = _table(
+    "raw_tiktok_packages",
+    "Packages as TikTok Shop told them, filed under the shop's business day of their creation.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("package_id", "VARCHAR", "TikTok's package id.", required=True),
+    Column("status", "VARCHAR", "Status as sent (T 4.3)."),
+    Column("update_time", "TIMESTAMPTZ", "Instant of the last change."),
+    Column("order_ids", "VARCHAR", "Orders with units in it, with commas."),
+    Column("tracking_number", "VARCHAR", "Its tracking number."),
+    Column("payload", "VARCHAR", "The package as it came, exact JSON.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading, by TikTok's clock.", required=True),
+    key=("channel", "shop", "package_id"),
+    version=("update_time", "read_at"),
+)
+
+STAGED_SHIPMENTS = _table(
+    "staged_shipments",
+    "For each order with Item Fulfillments the parcels that TikTok should know of, or why there are none "
+    "(yet). Filed under the day of the order's newest Item Fulfillment.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("outcome", "VARCHAR", "staged, waiting, skipped or parked.", required=True),
+    Column("reason", "VARCHAR", "Why not all is staged, and what else a person should know."),
+    Column("parcels", "BIGINT", "How many parcels.", required=True),
+    Column("units", "BIGINT", "How many units are in them.", required=True),
+    Column("document", "VARCHAR", "The parcels as JSON.", required=True),
+    Column("dispatch_by", "TIMESTAMPTZ", "Until when the order must be handed to the carrier (T 3.3)."),
+    Column("staged_at", "TIMESTAMPTZ", "Instant of staging.", required=True),
+    key=("channel", "shop", "order_id"),
+    version=("staged_at",),
+)
+
+TIKTOK_SHIPMENTS = _table(
+    "tiktok_shipments",
+    "Parcels that TikTok accepted, filed under the shop's business day of that.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("shipment", "VARCHAR", "`<order id>.<fulfilment id>.<number>`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("fulfilment_id", "VARCHAR", "Internal id of the Item Fulfillment.", required=True),
+    Column("package_id", "VARCHAR", "TikTok's package, where it is known."),
+    Column("tracking", "VARCHAR", "Tracking number.", required=True),
+    Column("carrier", "VARCHAR", "Carrier as NetSuite names it."),
+    Column("units", "VARCHAR", "TikTok's line ids, with commas.", required=True),
+    Column("revision", "BIGINT", "1, and more where it was corrected.", required=True),
+    Column("saved_at", "TIMESTAMPTZ", "When NetSuite saved what was told.", required=True),
+    Column("accepted_at", "TIMESTAMPTZ", "When TikTok had accepted it.", required=True),
+    key=("channel", "shop", "shipment"),
+    version=("accepted_at",),
+)
+
 TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_ORDERS,
     RAW_NETSUITE_ITEMS,
@@ -222,5 +295,9 @@ TABLES: tuple[Table, ...] = (
     RAW_NETSUITE_SALES_ORDERS,
     ORDER_RECONCILIATION,
     ORDER_RECONCILIATION_STATEMENTS,
+    RAW_NETSUITE_ITEM_FULFILLMENTS,
+    RAW_TIKTOK_PACKAGES,
+    STAGED_SHIPMENTS,
+    TIKTOK_SHIPMENTS,
 )
 """All tables, in the order of the flow."""
