@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from tiktok_shop_api import TikTokShop, TikTokShopAuth
+from tiktok_shop_api.signing import Signer
 
+from tiktok_ns_pipeline.clock import to_epoch
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, SHOPS
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
 from tiktok_ns_pipeline.sandbox.world import World
@@ -41,6 +44,23 @@ class Market:
         token = self.desk().exchange_code(self.server.tokens.fresh_code()).access_token
         cipher = next((shop.cipher for shop in SHOPS if shop.region == region), None)
         return TikTokShop(APP_KEY, secret, token, cipher, base_url=self.url)
+
+    def foreign_signature(self, region: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The envelope of a POST that the foreign client knows by another version only: signed by it."""
+        content = json.dumps(body).encode()
+        cipher = next(shop.cipher for shop in SHOPS if shop.region == region)
+        query = {"app_key": APP_KEY, "timestamp": str(to_epoch(self.world.now())), "shop_cipher": cipher}
+        query["sign"] = Signer.sign(
+            path=path,
+            query=list(query.items()),
+            content_type="application/json",
+            body=content,
+            app_secret=APP_SECRET,
+        )
+        token = self.desk().exchange_code(self.server.tokens.fresh_code()).access_token
+        headers = {"content-type": "application/json", "x-tts-access-token": token}
+        answer = httpx.post(self.url + path, params=query, content=content, headers=headers)
+        return answer.json()
 
     def ours(self, call: Callable[[TikTokClient], Awaitable[Any]], *, timeout_s: float = 10.0) -> Any:
         """What our client makes of a call; it logs in first."""
