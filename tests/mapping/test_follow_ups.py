@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,9 @@ def test_the_sandbox_mapping_shows_each_policy_once() -> None:
 
     policies = {code: shop.billing.policy for code, shop in mapping.shops.items()}
     assert policies == {"us": "cash_sale", "uk": "invoice", "vn": "none"}
-    assert mapping.shops["us"].billing == CashSaleBilling(policy="cash_sale", account_id="125")
+    assert mapping.shops["us"].billing == CashSaleBilling(
+        policy="cash_sale", account_id="125", since=date(2026, 1, 1)
+    )
     requests = mapping.cancellations.requests
     assert (requests.unfulfilled, requests.fulfilled) == ("approve", "reject")
 
@@ -143,6 +147,7 @@ def test_a_wrong_section_says_where_and_what_to_write(section: str, says: str) -
         ("billing: {policy: cash_sale, account_id: TikTok}", "billing.account_id: 'TikTok' does not fit"),
         ("billing: {policy: invoice, account_id: 125}", "billing.account_id: there is no such key here"),
         ("billing: {policy: later}", "write `policy:` with one of 'none', 'cash_sale', 'invoice'"),
+        ("billing: {policy: invoice, since: today}", "billing.since: 'today' does not fit"),
         ("billing: {}", "write `policy:` with one of 'none', 'cash_sale', 'invoice'"),
         ("carriers: {A: B, a: C}", "shops.us.carriers: 'A' and 'a' are the same carrier"),
     ],

@@ -10,6 +10,7 @@ means one TikTok provider or none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -125,7 +126,17 @@ class NoBilling(Section):
     policy: Literal["none"]
 
 
-class CashSaleBilling(Section):
+class _Billed(Section):
+    """What was shipped is billed by us, from a day on."""
+
+    since: date | None = Field(
+        default=None,
+        description="first day of shipment that is billed, such as 2026-12-01; else the day on which a run "
+        "first finds this policy. What was shipped before is left alone.",
+    )
+
+
+class CashSaleBilling(_Billed):
     """What was shipped becomes a Cash Sale into a clearing account, which payouts empty (N 6)."""
 
     policy: Literal["cash_sale"]
@@ -134,7 +145,7 @@ class CashSaleBilling(Section):
     )
 
 
-class InvoiceBilling(Section):
+class InvoiceBilling(_Billed):
     """What was shipped becomes an Invoice on the Sales Order's customer (N 6)."""
 
     policy: Literal["invoice"]
