@@ -11,9 +11,10 @@ from tiktok_ns_pipeline.sandbox.catalogue import SHOPS
 from tiktok_ns_pipeline.sandbox.facts import OrderFacts, ShippingFacts, Status
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
 from tiktok_ns_pipeline.sandbox.order_store import Filter
+from tiktok_ns_pipeline.sandbox.price_detail import price_detail
 from tiktok_ns_pipeline.sandbox.shoppers import Mix, draw
 from tiktok_ns_pipeline.sandbox.virtual_time import DEFAULT_START, VirtualClock
-from tiktok_ns_pipeline.sandbox.wire import Habits, order_document, price_detail
+from tiktok_ns_pipeline.sandbox.wire import Habits, order_document
 from tiktok_ns_pipeline.sandbox.world import Line, World
 
 AT = int(DEFAULT_START.timestamp())
@@ -158,11 +159,17 @@ def test_speed_shortens_life_but_not_the_clock():
     assert world.now() == DEFAULT_START + timedelta(seconds=64)
 
 
-def test_without_shipping_orders_wait_to_be_shipped():
-    world = new_world(mix=Mix.plain(ships_by_itself=False))
-    world.draw_orders(10)
-    world.advance(30 * 86_400)
+def test_without_shipping_orders_wait_to_be_shipped_until_tiktok_gives_them_up():
+    world = new_world(mix=Mix.plain(shipped_by="nobody"))
+    order_ids = world.draw_orders(10)
+    world.advance(9 * 86_400)
     assert {status for statuses in world.stats().values() for status in statuses} == {"AWAITING_SHIPMENT"}
+    world.advance(2 * 86_400)
+    orders = [world.order(order_id) for order_id in order_ids]
+    assert {(order["status"], order["cancellation_initiator"]) for order in orders} == {
+        ("CANCELLED", "SYSTEM")
+    }
+    assert all(order["cancel_time"] == order["cancel_order_sla_time"] for order in orders)
 
 
 def test_a_placed_order_stays_as_it_was_placed():

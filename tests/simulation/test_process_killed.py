@@ -97,7 +97,7 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(
     ledger_url: str, tmp_path: Path, seed: int
 ) -> None:
     # Strays are left out: every order can and must be posted in the end.
-    mix = Mix(stray=0.0, line_cancelled=0.2, address_changed=0.2, ships_by_itself=False)
+    mix = Mix(stray=0.0, line_cancelled=0.2, address_changed=0.2, shipped_by="nobody")
     options = SandboxOptions(
         seed=seed, speed=SPEED, netsuite_slots=8, netsuite_save_s=0.2, hang_s=1.0, mix=mix
     )

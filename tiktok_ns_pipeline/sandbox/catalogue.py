@@ -26,6 +26,7 @@ SCOPES = (
     "seller.order.ext_ref.read",
     "seller.order.ext_ref.write.custom",
     "seller.fulfillment.basic",
+    "seller.fulfillment.package.write",
     "seller.logistics",
     "seller.product.basic",
     "seller.return_refund.basic",

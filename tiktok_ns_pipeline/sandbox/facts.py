@@ -19,6 +19,8 @@ from enum import StrEnum
 from typing import Any
 
 from tiktok_ns_pipeline.clock import from_epoch
+from tiktok_ns_pipeline.sandbox.catalogue import shop_of
+from tiktok_ns_pipeline.sandbox.markets import MARKETS, ShippedThrough
 
 ZERO = Decimal(0)
 
@@ -39,6 +41,20 @@ class Status(StrEnum):
     cancelled = "CANCELLED"
 
 
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """What TikTok knows of a unit's parcel. `told_at` is when it first heard of it (Unix seconds)."""
+
+    package_id: str
+    tracking: str
+    provider_id: str
+    told_at: int
+
+    def as_list(self) -> list[str | int]:
+        """Its values, to keep."""
+        return [self.package_id, self.tracking, self.provider_id, self.told_at]
+
+
 @dataclass(slots=True)
 class LineFacts:
     """One unit that was bought. Amounts are in the order's currency."""
@@ -52,6 +68,9 @@ class LineFacts:
     """Sales tax on top of the price (US); never the seller's."""
     gift: bool = False
     cancelled: bool = False
+    cancelled_at: int | None = None
+    shipped: Shipped | None = None
+    """Stays when the order is cancelled after it was shipped."""
 
     @property
     def sale_price(self) -> Decimal:
@@ -102,6 +121,9 @@ class OrderFacts:
     """Whether lists never show it."""
     header_follows: bool = True
     """Whether the payment block that is displayed forgets lines that were cancelled (T 3.5)."""
+    cancelled_at: int | None = None
+    open_request: str | None = None
+    """Cancel id of the buyer's request that waits for an answer."""
     plan: dict[str, list[tuple[float, str]]] = field(default_factory=dict[str, list[tuple[float, str]]])
     """By status: what happens how many seconds after it is entered."""
 
@@ -109,6 +131,20 @@ class OrderFacts:
     def active_lines(self) -> list[LineFacts]:
         """The units that were not cancelled."""
         return [line for line in self.lines if not line.cancelled]
+
+    @property
+    def open_lines(self) -> list[LineFacts]:
+        """The units that are still to be shipped."""
+        return [line for line in self.lines if not line.cancelled and line.shipped is None]
+
+    @property
+    def shipped_through(self) -> ShippedThrough:
+        """Who arranges the parcels (T 4.1)."""
+        if self.by_tiktok_warehouse:
+            return "fbt"
+        if self.by_seller:
+            return "seller"
+        return "label" if MARKETS[shop_of(self.shop).region].buys_labels else "schedule"
 
     @property
     def cannot_be_posted(self) -> bool:
@@ -150,6 +186,8 @@ class OrderFacts:
                         str(line.tax),
                         line.gift,
                         line.cancelled,
+                        line.cancelled_at,
+                        None if line.shipped is None else line.shipped.as_list(),
                     ]
                     for line in self.lines
                 ],
@@ -167,6 +205,8 @@ class OrderFacts:
                 "spoiled": self.spoiled,
                 "hidden": self.hidden,
                 "header_follows": self.header_follows,
+                "cancelled_at": self.cancelled_at,
+                "open_request": self.open_request,
                 "plan": self.plan,
             }
         )
@@ -185,6 +225,8 @@ class OrderFacts:
                 Decimal(line[5]),
                 line[6],
                 line[7],
+                line[8],
+                None if line[9] is None else Shipped(*line[9]),
             )
             for line in kept["lines"]
         ]
@@ -197,8 +239,18 @@ class OrderFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LineShipment:
+    """What TikTok was told of one unit's parcel, and when for the first time."""
+
+    package_id: str
+    tracking: str
+    provider_id: str
+    told_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OrderTruth:
-    """What NetSuite must show for an order once the pipeline has come to rest."""
+    """What NetSuite must show for an order once the pipeline has come to rest, and what TikTok knows."""
 
     shop_code: str
     """Key of the shop, as in external ids."""
@@ -218,6 +270,19 @@ class OrderTruth:
     """Cancelled after it could be posted: having a Sales Order is right, and so is having none."""
     released_at: datetime | None
     hidden: bool
+    shipped_through: ShippedThrough
+    """`seller`: by API with the seller's tracking number; `label`: the staff buys it in Seller Center;
+    `schedule`: by API as a handover to TikTok's carrier; `fbt`: by TikTok's warehouse."""
+    line_items: dict[str, tuple[tuple[str, int], ...]]
+    """Line id -> (item name, quantity) that one unit takes, of every line."""
+    cancelled_lines: dict[str, datetime]
+    """Line id -> when this unit alone was cancelled, while the order lived on."""
+    shipped: dict[str, LineShipment]
+    """Line id -> what TikTok was told; stays when the order is cancelled later."""
+    cancelled_at: datetime | None
+    """When the whole order was cancelled."""
+    open_request: str | None
+    """Cancel id of the buyer's request that nobody has answered yet."""
 
 
 _WHY: dict[Status, str] = {
@@ -251,4 +316,20 @@ def truth_of(facts: OrderFacts) -> OrderTruth:
         may_be_posted=late and not impossible,
         released_at=None if facts.released_at is None else from_epoch(facts.released_at),
         hidden=facts.hidden,
+        shipped_through=facts.shipped_through,
+        line_items={line.id: line.makes for line in facts.lines},
+        cancelled_lines={
+            line.id: from_epoch(line.cancelled_at or facts.placed_at)
+            for line in facts.lines
+            if line.cancelled
+        },
+        shipped={line.id: _told(line.shipped) for line in facts.lines if line.shipped is not None},
+        cancelled_at=None if facts.cancelled_at is None else from_epoch(facts.cancelled_at),
+        open_request=facts.open_request,
+    )
+
+
+def _told(shipped: Shipped) -> LineShipment:
+    return LineShipment(
+        shipped.package_id, shipped.tracking, shipped.provider_id, from_epoch(shipped.told_at)
     )

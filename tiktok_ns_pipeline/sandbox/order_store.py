@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tiktok_ns_pipeline.sandbox import cancellations, packages
+from tiktok_ns_pipeline.sandbox.documents import Document
 from tiktok_ns_pipeline.sandbox.facts import OrderFacts
-from tiktok_ns_pipeline.sandbox.wire import Document
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -150,7 +151,9 @@ class OrderStore:
         self.database = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         self.database.execute("PRAGMA journal_mode = WAL")
         self.database.execute("PRAGMA synchronous = NORMAL")
-        self.database.executescript(_SCHEMA)
+        self.database.executescript(_SCHEMA + packages.SCHEMA + cancellations.SCHEMA)
+        self.packages = packages.PackageStore(self.database)
+        self.cancellations = cancellations.CancellationStore(self.database)
         self._lock = threading.RLock()
         self._depth = 0
         self.after_commit: Callable[[], None] = _nothing
@@ -336,6 +339,16 @@ class OrderStore:
     def next_due(self) -> float | None:
         """When the next event is due."""
         return self.database.execute("SELECT min(due) FROM events").fetchone()[0]
+
+    def latest(self, shop: str, statuses: Sequence[str]) -> int | None:
+        """Number of the newest order of a shop in one of these states, or None."""
+        marks = ",".join("?" * len(statuses))
+        row = self.database.execute(
+            f"SELECT number FROM orders WHERE shop = ? AND status IN ({marks})"
+            " ORDER BY create_time DESC, number DESC LIMIT 1",
+            (shop, *statuses),
+        ).fetchone()
+        return None if row is None else row[0]
 
     def forget_events(self, what: str) -> None:
         """Drop what was to happen of one kind."""

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, Literal
 
 from tiktok_ns_pipeline.sandbox.catalogue import (
     BUNDLES,
@@ -26,8 +26,9 @@ from tiktok_ns_pipeline.sandbox.catalogue import (
     Listing,
     Shop,
 )
+from tiktok_ns_pipeline.sandbox.documents import Document
 from tiktok_ns_pipeline.sandbox.facts import ZERO, LineFacts, OrderFacts, ShippingFacts, Status
-from tiktok_ns_pipeline.sandbox.wire import Document, Habits
+from tiktok_ns_pipeline.sandbox.wire import CANCELLED_AFTER_DAYS, Habits
 
 _HOUR = 3_600.0
 _DAY = 86_400.0
@@ -56,14 +57,42 @@ class Mix:
     stray: float = 0.004
     """Sells what no NetSuite item is: has to be parked."""
     varied_habits: bool = True
-    ships_by_itself: bool = True
-    """Whether orders are shipped, delivered and completed as time passes."""
+    shipped_by: Literal["itself", "warehouse", "nobody"] = "itself"
+    """Who arranges shipments: they happen as time passes (`itself`), or only by calls of the API and by
+    labels that the staff buys, which the sandbox's `warehouse` leads to and `nobody` does."""
+    combined: float | None = None
+    """Orders of Vietnam that TikTok puts into one package with another of the same buyer."""
+    delivery_failed: float | None = None
+    """Parcels that TikTok cancels on their way."""
+    cancel_requested: float | None = None
+    """Orders that may be shipped, which their buyer asks to cancel."""
+    request_withdrawn: float = 0.3
+    """Of those, the ones that their buyer wants after all, if nobody has answered yet."""
+    recognised_late: float | None = None
+    """Tracking numbers that TikTok does not know when it is first told."""
 
     @classmethod
     def plain(cls, **changes: Any) -> Mix:
         """Ordinary paid orders only, but for the changes."""
         none = {name: 0.0 for name, value in _DEFAULT_MIX.items() if isinstance(value, float)}
+        none |= dict.fromkeys(_WITH_WAREHOUSE, 0.0)
         return replace(cls(), **{**none, "varied_habits": False, **changes})
+
+    def rate(self, name: str) -> float:
+        """The probability of what the warehouse has to cope with: if it is not set, it occurs only
+        where there is a warehouse."""
+        given: float | None = getattr(self, name)
+        if given is not None:
+            return given
+        return _WITH_WAREHOUSE[name] if self.shipped_by == "warehouse" else 0.0
+
+
+_WITH_WAREHOUSE = {
+    "combined": 0.05,
+    "delivery_failed": 0.01,
+    "cancel_requested": 0.02,
+    "recognised_late": 0.02,
+}
 
 
 _DEFAULT_MIX: dict[str, Any] = {name: getattr(Mix(), name) for name in Mix.__slots__}
@@ -204,6 +233,7 @@ def draw(seed: int, number: int, at: int, mix: Mix) -> Draft:
         facts.fees[name] = Decimal(amount)
     flags = _flags(chance, sort, shop)
     flags["is_on_hold_order"] = _plan_life(chance, facts, mix, cod=flags.get("is_cod", False))
+    _plan_trouble(random.Random(f"trouble {seed} {number}"), facts, mix)
     warehouse = shop.fbt_warehouse if by_fbt and shop.fbt_warehouse else chance.choice(shop.warehouses)
     habits = Habits.drawn(chance) if mix.varied_habits else Habits()
     return Draft(facts, listings, habits, flags, buyer_of(chance.randrange(5_000), chance), warehouse)
@@ -400,3 +430,24 @@ def _before_shipping(chance: random.Random, mix: Mix, lines: int) -> list[tuple[
     if chance.random() < mix.cancelled_late:
         changes.append((chance.uniform(60, 0.4 * _DAY), "call_off"))
     return changes
+
+
+def _plan_trouble(chance: random.Random, facts: OrderFacts, mix: Mix) -> None:
+    """What makes shipping harder. Drawn apart, so that the rest of the order stays what it was."""
+    waiting = facts.plan[Status.awaiting_shipment]
+    if mix.shipped_by != "itself":
+        waiting.append((CANCELLED_AFTER_DAYS * _DAY, "sla_breach"))
+    if chance.random() < mix.rate("cancel_requested") and not facts.by_tiktok_warehouse:
+        asked = chance.uniform(60, 1.4 * _DAY)
+        waiting.append((asked, "ask_to_cancel"))
+        if chance.random() < mix.request_withdrawn:
+            waiting.append((asked + chance.uniform(300, 0.9 * _DAY), "withdraw"))
+    if facts.shop == "vn" and chance.random() < mix.rate("combined"):
+        waiting.append((chance.uniform(60, 1_800), "combine"))
+    if chance.random() < mix.rate("delivery_failed"):
+        facts.plan[Status.in_transit] = [(chance.uniform(2, 6) * _DAY, "fail_delivery")]
+
+
+def is_to_be_combined(facts: OrderFacts) -> bool:
+    """Whether TikTok will look for another package of the buyer to put this order into."""
+    return any(what == "combine" for _, what in facts.plan.get(Status.awaiting_shipment, ()))

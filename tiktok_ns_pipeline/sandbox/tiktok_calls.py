@@ -15,6 +15,7 @@ from tiktok_ns_pipeline.sandbox.catalogue import SHOPS, Shop
 from tiktok_ns_pipeline.sandbox.facts import Status
 from tiktok_ns_pipeline.sandbox.faults import Fault
 from tiktok_ns_pipeline.sandbox.order_store import Filter
+from tiktok_ns_pipeline.sandbox.refusals import Refusal
 
 PLATFORMS = (
     "SHOPIFY",
@@ -28,16 +29,6 @@ PLATFORMS = (
     "WAREHOUSE_MANAGEMENT_SYSTEM",
     "ERP_SYSTEM",
 )
-
-
-class Refusal(Exception):
-    """A request that TikTok Shop refuses: its code, a message, and the HTTP status that goes with it."""
-
-    def __init__(self, code: int, message: str, http_status: int = 200) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.http_status = http_status
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, AUTH_CODE, SCOPES, SHOPS
-from tiktok_ns_pipeline.sandbox.tiktok_calls import Refusal
+from tiktok_ns_pipeline.sandbox.refusals import Refusal
 from tiktok_ns_pipeline.sandbox.world import World
 
 _SCHEMA = """

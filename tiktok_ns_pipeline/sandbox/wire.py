@@ -18,14 +18,19 @@ from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline.sandbox.catalogue import Listing, Shop, listing_of, shop_of
+from tiktok_ns_pipeline.sandbox.documents import Document
 from tiktok_ns_pipeline.sandbox.facts import ZERO, LineFacts, OrderFacts, Status
-
-Document = dict[str, Any]
+from tiktok_ns_pipeline.sandbox.markets import SELLER_OPTION, TIKTOK_OPTION
+from tiktok_ns_pipeline.sandbox.packages import Package
+from tiktok_ns_pipeline.sandbox.shown_packages import show_packages
 
 # Mid-August 2026: TikTok's own shipping shows no phone and address of US buyers any more (T 9.3).
 _US_MASKING_SINCE = 1_786_752_000
 
 _DAY = 86_400
+
+CANCELLED_AFTER_DAYS = 10
+"""So long after its release an order that nobody arranged may be cancelled by TikTok."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ def order_document(
     flags: Document,
     buyer: Document,
     warehouse_id: str,
+    packages: Sequence[Package] = (),
 ) -> Document:
     """The document of an order that was just placed; `listings` go with the lines one by one."""
     shop = shop_of(facts.shop)
@@ -80,7 +86,7 @@ def order_document(
         "fulfillment_type": "FULFILLMENT_BY_TIKTOK" if facts.by_tiktok_warehouse else "FULFILLMENT_BY_SELLER",
         "shipping_type": "SELLER" if facts.by_seller else "TIKTOK",
         "delivery_type": "HOME_DELIVERY",
-        "delivery_option_id": "7091146663229654785",
+        "delivery_option_id": SELLER_OPTION if facts.by_seller else TIKTOK_OPTION,
         "delivery_option_name": "Standard shipping",
         "warehouse_id": warehouse_id,
         "commerce_platform": "TIKTOK_SHOP",
@@ -92,8 +98,7 @@ def order_document(
         "has_updated_recipient_address": False,
         "is_replacement_order": False,
         "is_exchange_order": False,
-        "rts_sla_time": facts.placed_at + 2 * _DAY,
-        "tts_sla_time": facts.placed_at + 3 * _DAY,
+        **deadlines(facts.placed_at),
         "payment": {},
         "line_items": [
             _line(line, listing, facts.currency, whole)
@@ -108,8 +113,21 @@ def order_document(
         order["room_id"] = "7412000000000000001"
         order["x_undocumented"] = {"since": "2027", "values": [1, "two", None]}
         order["line_items"][0]["listing_flags_v2"] = ["TEMPORARY"]
-    show_status(order, facts, facts.placed_at)
+    show_status(order, facts, packages, facts.placed_at)
     return order
+
+
+def deadlines(released_at: int) -> Document:
+    """By when the order is to be arranged, collected and delivered, and when TikTok gives it up (T 3.2)."""
+    return {
+        "rts_sla_time": released_at + 2 * _DAY,
+        "tts_sla_time": released_at + 3 * _DAY,
+        "delivery_sla_time": released_at + 9 * _DAY,
+        "shipping_due_time": released_at + 10 * _DAY,
+        "collection_due_time": released_at + 12 * _DAY,
+        "delivery_due_time": released_at + 30 * _DAY,
+        "cancel_order_sla_time": released_at + CANCELLED_AFTER_DAYS * _DAY,
+    }
 
 
 def payment_block(
@@ -156,17 +174,15 @@ def payment_block(
     return block
 
 
-def show_status(order: Document, facts: OrderFacts, at: int) -> None:
-    """Let the document follow `facts.status`, which was entered at `at`."""
+def show_status(order: Document, facts: OrderFacts, packages: Sequence[Package], at: int) -> None:
+    """Let the document follow `facts.status`, which was entered at `at`, and the order's packages."""
     order["status"] = facts.status.value
-    order["update_time"] = max(at, order.get("update_time") or 0)
-    for line, display in zip(facts.lines, order["line_items"], strict=False):
-        display["display_status"] = Status.cancelled.value if line.cancelled else _LINE_STATUS[facts.status]
     moment = _MOMENTS.get(facts.status)
     if moment:
         order[moment] = at
-    if facts.status not in {Status.unpaid, Status.on_hold, Status.cancelled}:
-        _show_packages(order, facts)
+    if facts.status is Status.awaiting_shipment:
+        order |= deadlines(facts.released_at or at)
+    show_packages(order, facts, packages, at)
     show_address(order, facts)
 
 
@@ -180,45 +196,25 @@ def show_address(order: Document, facts: OrderFacts) -> None:
     order["recipient_address"] = _seen_address(facts, order["update_time"])
 
 
-def show_lines(order: Document, facts: OrderFacts, at: int, *, reason: str) -> None:
+def show_lines(order: Document, facts: OrderFacts, at: int, *, reason: str, by: str = "BUYER") -> None:
     """Let the lines follow the facts after some were cancelled."""
     for line, display in zip(facts.lines, order["line_items"], strict=False):
         if line.cancelled and display.get("display_status") != Status.cancelled.value:
             display["display_status"] = Status.cancelled.value
             display["cancel_reason"] = reason
-            display["cancel_user"] = "BUYER"
+            display["cancel_user"] = by
     if facts.header_follows:
         block = payment_block(facts, shop_of(facts.shop), facts.active_lines)
         order["payment"] |= block
     order["update_time"] = max(at, order["update_time"])
 
 
-# State of a line while the order is in a state: lines know no hold (T 3.5).
-_LINE_STATUS: dict[Status, str] = {
-    Status.unpaid: "UNPAID",
-    Status.on_hold: "AWAITING_SHIPMENT",
-    Status.awaiting_shipment: "AWAITING_SHIPMENT",
-    Status.partially_shipping: "AWAITING_SHIPMENT",
-    Status.awaiting_collection: "AWAITING_COLLECTION",
-    Status.in_transit: "IN_TRANSIT",
-    Status.delivered: "DELIVERED",
-    Status.completed: "COMPLETED",
-    Status.cancelled: "CANCELLED",
-}
 # Field that holds the moment at which a state was entered (T 3.3).
 _MOMENTS: dict[Status, str] = {
     Status.awaiting_collection: "rts_time",
     Status.in_transit: "collection_time",
     Status.delivered: "delivery_time",
     Status.cancelled: "cancel_time",
-}
-_PACKAGE_STATUS: dict[Status, str] = {
-    Status.awaiting_shipment: "TO_FULFILL",
-    Status.partially_shipping: "PROCESSING",
-    Status.awaiting_collection: "PROCESSING",
-    Status.in_transit: "FULFILLING",
-    Status.delivered: "COMPLETED",
-    Status.completed: "COMPLETED",
 }
 
 
@@ -315,28 +311,6 @@ def _show_absent(order: Document, habits: Habits) -> None:
         line.setdefault("gift_retail_price", amount)
 
 
-def _show_packages(order: Document, facts: OrderFacts) -> None:
-    """Packages are known from the start in Vietnam, elsewhere once shipping is arranged (T 3.5)."""
-    arranged = facts.status is not Status.awaiting_shipment
-    if not arranged and facts.shop != "vn":
-        return
-    package = str(1_152_000_000_000_000_000 + int(facts.order_id) % 1_000_000_000_000)
-    order["packages"] = [{"id": package}]
-    carrier = {"id": "7439297584469903122", "name": "Sandbox Express"}
-    if arranged:
-        order["tracking_number"] = f"SBX{package[-9:]}"
-        order["shipping_provider"], order["shipping_provider_id"] = carrier["name"], carrier["id"]
-    for line, display in zip(facts.lines, order["line_items"], strict=False):
-        display["package_id"] = package
-        display["package_status"] = "CANCELLED" if line.cancelled else _PACKAGE_STATUS[facts.status]
-        if arranged and not line.cancelled:
-            display["tracking_number"] = order["tracking_number"]
-            display["shipping_provider_name"], display["shipping_provider_id"] = (
-                carrier["name"],
-                carrier["id"],
-            )
-
-
 # Parts of an address that masking hides, everywhere.
 _PERSONAL = (
     "name",
@@ -381,74 +355,3 @@ def _masked(clear: Document, names: Iterable[str], hidden_levels: tuple[str, ...
 def _stars(value: Any) -> str:
     text = str(value)
     return f"{text[:1]}{'*' * 5}" if text else ""
-
-
-def price_detail(facts: OrderFacts) -> Document:
-    """The calculated breakdown of an order and its lines (T 3.7)."""
-    shop = shop_of(facts.shop)
-    lines = facts.active_lines or facts.lines
-    shares = _shipping_shares(facts, len(lines))
-    details = [
-        _price_of([line], share, shop, facts.currency) for line, share in zip(lines, shares, strict=True)
-    ]
-    for line, detail in zip(lines, details, strict=True):
-        detail["id"] = line.id
-    whole = facts.shipping
-    total = _price_of(
-        lines, (whole.original, _seller_part(facts), whole.platform_discount, whole.tax), shop, facts.currency
-    )
-    small_order = facts.fees.get("small_order_fee", ZERO)
-    if small_order:
-        total["small_order_fee"] = amount_text(small_order)
-        total["payment"] = amount_text(Decimal(total["payment"]) + small_order)
-    return total | {"line_items": details}
-
-
-def _seller_part(facts: OrderFacts) -> Decimal:
-    return facts.shipping.seller_discount + facts.shipping.cofunded_discount
-
-
-def _shipping_shares(facts: OrderFacts, count: int) -> list[tuple[Decimal, Decimal, Decimal, Decimal]]:
-    """Shipping belongs to the order; the breakdown puts it on the first line."""
-    shipping = facts.shipping
-    first = (shipping.original, _seller_part(facts), shipping.platform_discount, shipping.tax)
-    return [first if index == 0 else (ZERO, ZERO, ZERO, ZERO) for index in range(count)]
-
-
-def _price_of(
-    lines: Sequence[LineFacts], shipping: tuple[Decimal, Decimal, Decimal, Decimal], shop: Shop, currency: str
-) -> Document:
-    listed = sum((line.price for line in lines), ZERO)
-    seller = sum((line.seller_discount for line in lines), ZERO)
-    platform = sum((line.platform_discount for line in lines), ZERO)
-    goods_tax = sum((line.tax for line in lines), ZERO)
-    original, shipping_seller, shipping_platform, shipping_tax = shipping
-    sale = listed - seller - platform
-    shipping_sale = original - shipping_seller - shipping_platform
-    tax = goods_tax + shipping_tax
-    detail: dict[str, Decimal] = {
-        "sku_list_price": listed,
-        "subtotal_deduction_seller": seller,
-        "subtotal_deduction_platform": platform,
-        "sku_sale_price": sale,
-        "subtotal_tax_amount": goods_tax,
-        "subtotal": sale + goods_tax,
-        "shipping_list_price": original,
-        "shipping_fee_deduction_seller": shipping_seller,
-        "shipping_fee_deduction_platform": shipping_platform,
-        "shipping_sale_price": shipping_sale,
-        "tax_amount": tax,
-        "total": listed + original,
-        "payment": sale + shipping_sale + tax,
-        "net_price_amount": sale if shop.taxes == "on top" else _net_of_vat(sale, shop, currency),
-    }
-    shown: Document = {name: amount_text(amount) for name, amount in detail.items()}
-    shown["currency"] = currency
-    if sale and goods_tax:
-        shown["tax_rate"] = format((goods_tax / sale).quantize(Decimal("0.001")), "f")
-    return shown
-
-
-def _net_of_vat(sale: Decimal, shop: Shop, currency: str) -> Decimal:
-    step = Decimal(1) if currency == "VND" else Decimal("0.01")
-    return (sale * 100 / (100 + shop.vat_percent)).quantize(step)
