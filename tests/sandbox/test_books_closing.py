@@ -118,7 +118,7 @@ class TestUnshipping:
     def test_a_corrected_parcel_replaces_the_wrong_one(self) -> None:
         books = account()
         made = order(books)
-        parcel = {"package": {"items": [{"packageTrackingNumber": "WRONG"}]}}
+        parcel: dict[str, Any] = {"package": {"items": [{"packageTrackingNumber": "WRONG"}]}}
         shipped = fulfil(books, made, **parcel)
         parcel["package"]["items"][0]["packageTrackingNumber"] = "RIGHT"
         books.patch("itemFulfillment", shipped, parcel, frozenset({"package"}))
@@ -126,7 +126,7 @@ class TestUnshipping:
 
     def test_a_parcel_sent_without_replacement_is_one_more(self) -> None:
         books = account()
-        parcel = {"package": {"items": [{"packageTrackingNumber": "ONE"}]}}
+        parcel: dict[str, Any] = {"package": {"items": [{"packageTrackingNumber": "ONE"}]}}
         shipped = fulfil(books, order(books), **parcel)
         books.patch("itemFulfillment", shipped, {"package": {"items": [{"packageTrackingNumber": "TWO"}]}})
         assert _tracking(books, shipped) == ["ONE", "TWO"]
