@@ -30,7 +30,7 @@ from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
-from tiktok_ns_pipeline.ledger.facts import CUSTOMER, REFERENCE, SALES_ORDER
+from tiktok_ns_pipeline.ledger.facts import CLOSURE, CUSTOMER, REFERENCE, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.orders.acknowledging import TOTAL_DIFFERS, acknowledge_sales_orders
@@ -55,6 +55,9 @@ from tiktok_ns_pipeline.tiktok.client import ShopAccess
 
 KINDS = (CUSTOMER, SALES_ORDER, REFERENCE)
 """The facts that this flow makes true."""
+
+_FACTS_ABOUT = {"order": (SALES_ORDER, CLOSURE), "reference": (REFERENCE,), "customer": (CUSTOMER,)}
+"""Kinds of facts by what an exception is about, where asking for a replay is asking this flow."""
 
 _READINGS_AT_MOST = 3
 _ASK_FOR_ITEMS_AFTER = timedelta(seconds=60)
@@ -282,7 +285,13 @@ class OrdersFlow:
         basis = f"{self._runtime.mapping.fingerprint()}/{items.fingerprint()}"
         with self._runtime.ledger.read() as tx:
             changed = tx.cursors.get(BASIS_CURSOR) != basis
-            asked = tx.exceptions.asked_for_replay((*STAGING_KINDS, *ENGINE_KINDS, TOTAL_DIFFERS))
+            asked = [
+                exception
+                for exception in tx.exceptions.asked_for_replay(
+                    (*STAGING_KINDS, *ENGINE_KINDS, TOTAL_DIFFERS)
+                )
+                if exception.subject.partition(" ")[0] in _FACTS_ABOUT or exception.kind in STAGING_KINDS
+            ]
             parked = tx.exceptions.list(kinds=STAGING_KINDS) if changed else []
         replayed = 0
         for shop, access in shops:
@@ -313,12 +322,12 @@ class OrdersFlow:
 
     @staticmethod
     def _take_up_facts(tx: Transaction, asked: Sequence[OpenException]) -> None:
-        """What a person asked to try again is not only orders: customers and references, too."""
+        """What a person asked to try again is not only orders: customers, references, closures, too."""
         facts: list[FactKey] = []
         for exception in asked:
             what, _, key = exception.subject.partition(" ")
-            kind = {"order": SALES_ORDER, "reference": REFERENCE, "customer": CUSTOMER}.get(what)
-            facts += [FactKey(exception.channel, exception.shop, kind, key)] if kind else []
+            kinds = _FACTS_ABOUT.get(what, ())
+            facts += [FactKey(exception.channel, exception.shop, kind, key) for kind in kinds]
         tx.intents.take_up_again(facts)
         tx.links.read_again([fact for fact in facts if fact.kind == SALES_ORDER])
         tx.exceptions.replayed([exception.id for exception in asked])

@@ -3,22 +3,25 @@
 What may be posted becomes a revision of its fact; what may not (any more) withdraws what was not
 sent yet, so that no outdated document goes out. An order past shipping is posted if it never was,
 but never revised: from then on the parcel is the truth, and TikTok begins to mask addresses (T 3.6).
-A run that was held up never brings back an older version than another run has planned meanwhile.
+A run that was held up never brings back an older version than another run has planned meanwhile, and
+nothing brings back an order whose cancellation is known (`ledger.facts.CLOSURE`): cancelled is final.
+What takes units away is urgent, or the warehouse picks them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import NewException
-from tiktok_ns_pipeline.ledger.facts import CUSTOMER, SALES_ORDER
+from tiktok_ns_pipeline.ledger.facts import CLOSURE, CUSTOMER, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent, link_reference
 from tiktok_ns_pipeline.orders.applying import customer_fact
-from tiktok_ns_pipeline.orders.document import Customer
+from tiktok_ns_pipeline.orders.document import Customer, SalesOrderDocument
 from tiktok_ns_pipeline.orders.observing import FUTURE
 from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Staged
 from tiktok_ns_pipeline.runtime import Runtime
@@ -61,10 +64,11 @@ class OrderPlanner:
         newest = {order_fact(outcome): outcome for outcome in outcomes}
         known = tx.intents.newest(newest)
         newest = {fact: each for fact, each in newest.items() if not _is_overtaken(each, known.get(fact))}
+        cancelled = _cancelled(tx, newest)
         to_plan: list[Staged] = []
         to_withdraw: list[FactKey] = []
         for fact, outcome in newest.items():
-            if isinstance(outcome, Staged):
+            if isinstance(outcome, Staged) and fact not in cancelled:
                 if outcome.status in REVISABLE or _is_unposted(known.get(fact)):
                     to_plan.append(outcome)
             elif fact in known and known[fact].state in {
@@ -76,7 +80,7 @@ class OrderPlanner:
             self._count(outcome)
         self._plan(tx, to_plan, known, replay=replay)
         tx.intents.withdraw(to_withdraw, "the order may not be posted as it is now")
-        self._keep_exceptions(tx, list(newest.values()))
+        self._keep_exceptions(tx, list(newest.values()), cancelled)
 
     def _plan(
         self, tx: Transaction, staged: Sequence[Staged], known: dict[FactKey, Intent], *, replay: bool
@@ -100,7 +104,7 @@ class OrderPlanner:
                     fact=fact,
                     payload={"document": document.model_dump(), "customer_key": key},
                     payload_hash=document.fingerprint(),
-                    lane=self._lane,
+                    lane="urgent" if _takes_away(document, earlier) else self._lane,
                     depends_on=depends_on,
                     deadline=outcome.dispatch_by,
                     observed_at=self._version(outcome),
@@ -124,15 +128,16 @@ class OrderPlanner:
         # The customer is made once; a later change of its name in the mapping is no new fact.
         return NewIntent("orders", fact, payload, external_id, self._lane)
 
-    def _keep_exceptions(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-        """Open what is wrong now, and clear what staging no longer finds wrong."""
+    def _keep_exceptions(self, tx: Transaction, outcomes: Sequence[Outcome], cancelled: set[FactKey]) -> None:
+        """Open what is wrong now, and clear what staging no longer finds wrong, or nobody cares for."""
         subjects = {f"order {outcome.order_id}": outcome for outcome in outcomes}
         if not subjects:
             return
         sample = outcomes[0]
         troubled = tx.exceptions.unresolved_among(sample.channel, sample.shop, list(subjects))
         for subject, outcome in subjects.items():
-            problems = outcome.problems if isinstance(outcome, Parked) else ()
+            is_live = order_fact(outcome) not in cancelled
+            problems = outcome.problems if isinstance(outcome, Parked) and is_live else ()
             for problem in problems:
                 tx.exceptions.open(self._exception(subject, outcome, problem))
             if subject in troubled:
@@ -198,6 +203,21 @@ def _is_overtaken(outcome: Outcome, known: Intent | None) -> bool:
     if known is None or known.observed_at is None or outcome.update_time is None:
         return False
     return outcome.update_time < known.observed_at
+
+
+def _cancelled(tx: Transaction, facts: Iterable[FactKey]) -> set[FactKey]:
+    """Those of these orders whose cancellation is known, however new what was read of them is."""
+    closures = {replace(fact, kind=CLOSURE): fact for fact in facts}
+    return {closures[closure] for closure in tx.intents.newest(closures)}
+
+
+def _takes_away(document: SalesOrderDocument, earlier: Intent | None) -> bool:
+    """Whether the order has fewer units than it was posted, or was to be posted, with."""
+    if earlier is None:
+        return False
+    lines = earlier.payload["document"]["lines"]
+    known = sum((Decimal(line["quantity"]) for line in lines if line["kind"] == "item"), Decimal(0))
+    return sum((line.quantity for line in document.lines if line.kind == "item"), Decimal(0)) < known
 
 
 def _is_unposted(intent: Intent | None) -> bool:
