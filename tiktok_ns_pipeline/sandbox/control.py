@@ -6,24 +6,25 @@ done is answered with 4xx and `{"error": "..."}`.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from tiktok_ns_pipeline.sandbox.books import Books
-from tiktok_ns_pipeline.sandbox.books.errors import BookError
+from tiktok_ns_pipeline.sandbox.control_books import BooksControl
+from tiktok_ns_pipeline.sandbox.control_http import Row, Wish, answer, answering, read, title
 from tiktok_ns_pipeline.sandbox.facts import ShippingFacts, Status
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, rates_of
 from tiktok_ns_pipeline.sandbox.tiktok_tokens import TokenDesk
+from tiktok_ns_pipeline.sandbox.warehouse import Warehouse
 from tiktok_ns_pipeline.sandbox.webhooks import WebhookEmitter
 from tiktok_ns_pipeline.sandbox.world import Line, OrderOptions, World
 
@@ -31,11 +32,7 @@ from tiktok_ns_pipeline.sandbox.world import Line, OrderOptions, World
 _MOST_DRAWN = 10_000
 
 
-class _Wish(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _LineWish(_Wish):
+class _LineWish(Wish):
     sku: str
     quantity: int = Field(1, ge=1, le=1_000)
     price: Decimal | None = None
@@ -45,7 +42,7 @@ class _LineWish(_Wish):
     gift: bool = False
 
 
-class _ShippingWish(_Wish):
+class _ShippingWish(Wish):
     original: Decimal = Decimal(0)
     seller_discount: Decimal = Decimal(0)
     platform_discount: Decimal = Decimal(0)
@@ -53,69 +50,59 @@ class _ShippingWish(_Wish):
     tax: Decimal = Decimal(0)
 
 
-class _OrderWish(_Wish):
+class _OrderWish(Wish):
     """Either `draw` so many orders as buyers would place them, or one order with these lines."""
 
     draw: int | None = Field(None, ge=1, le=_MOST_DRAWN)
     shop: str = "us"
-    lines: list[_LineWish | str] = []
+    lines: list[_LineWish | str] = Field(default_factory=list[_LineWish | str])
     status: Status = Status.awaiting_shipment
     shipping: _ShippingWish = _ShippingWish()
     by_seller: bool = True
     by_tiktok_warehouse: bool = False
-    fees: dict[str, Decimal] = {}
-    flags: dict[str, Any] = {}
+    fees: dict[str, Decimal] = Field(default_factory=dict[str, Decimal])
+    flags: dict[str, Any] = Field(default_factory=dict[str, Any])
     address: dict[str, Any] | None = None
     placed_at: datetime | None = None
 
 
-class _CancelWish(_Wish):
+class _CancelWish(Wish):
     reason: str = "No longer needed"
     by: Literal["BUYER", "SELLER", "SYSTEM"] = "BUYER"
     line_id: str | None = None
     """One unit only; `any` for the last one."""
 
 
-class _AddressWish(_Wish):
+class _AddressWish(Wish):
     address: dict[str, Any] | None = None
 
 
-class _StatusWish(_Wish):
+class _StatusWish(Wish):
     status: Status
 
 
-class _ClockWish(_Wish):
+class _ClockWish(Wish):
     advance_s: float = Field(ge=0, le=10 * 366 * 86_400)
 
 
-class _RateWish(_Wish):
+class _RateWish(Wish):
     orders_per_minute: float = Field(ge=0, le=60_000)
 
 
-class _FaultWish(_Wish):
+class _FaultWish(Wish):
     system: Literal["tiktok", "netsuite", "pipeline"]
     kind: FaultKind
     match: str = ""
     times: int = Field(1, ge=1, le=1_000_000)
 
 
-class _RatesWish(_Wish):
+class _RatesWish(Wish):
     rates: str
     """Such as `tiktok.http_429=0.1,netsuite.delay=0.05`."""
 
 
-class _StockWish(_Wish):
-    item_id: str
-    location_id: str
-    on_hand: Decimal
-
-
-_Model = TypeVar("_Model", bound=_Wish)
-_Handler = Callable[[Request], Awaitable[Response]]
-
-
 class Control:
-    """What the API does, on one world and its books."""
+    """What the API does, on one world, its books and its warehouse."""
 
     def __init__(
         self,
@@ -123,22 +110,25 @@ class Control:
         books: Books,
         tokens: TokenDesk,
         webhooks: WebhookEmitter,
+        warehouse: Warehouse,
         shut_down: Callable[[], None],
     ) -> None:
         self._world = world
         self._books = books
         self._tokens = tokens
         self._webhooks = webhooks
+        self._warehouse = warehouse
+        self._in_books = BooksControl(books, warehouse)
         self._shut_down = shut_down
 
     async def overview(self, request: Request) -> Response:
         """This list."""
-        return _json({f"{verb} {path}": _title(handler) for verb, path, handler in self._table()})
+        return answer({f"{verb} {path}": title(handler) for verb, path, handler in self._table()})
 
     async def stats(self, request: Request) -> Response:
         """Orders by shop and status, requests, webhooks and faults so far, the world's time."""
         self._world.catch_up()
-        return _json(
+        return answer(
             {
                 "now": self._world.now(),
                 "orders": self._world.stats(),
@@ -154,21 +144,21 @@ class Control:
         self._world.catch_up()
         order_id = request.query_params.get("order_id")
         truths = self._world.truth() if order_id is None else [self._world.truth_of(order_id)]
-        return _json([asdict(truth) for truth in truths])
+        return answer([asdict(truth) for truth in truths])
 
     async def place(self, request: Request) -> Response:
         """Place an order ({"shop": "us", "lines": ["SKU-001"]}) or draw some ({"draw": 10})."""
-        wish = await _read(request, _OrderWish)
+        wish = await read(request, _OrderWish)
         if wish.draw is not None:
-            return _json({"order_ids": self._world.draw_orders(wish.draw)}, 201)
+            return answer({"order_ids": self._world.draw_orders(wish.draw)}, 201)
         if not wish.lines:
             raise ValueError('an order needs lines, such as ["SKU-001"]')
         lines = [line if isinstance(line, str) else Line(**line.model_dump()) for line in wish.lines]
-        return _json({"order_ids": [self._world.place_order(wish.shop, lines, **_options(wish))]}, 201)
+        return answer({"order_ids": [self._world.place_order(wish.shop, lines, **_options(wish))]}, 201)
 
     async def order(self, request: Request) -> Response:
         """The order as TikTok shows it."""
-        return _json(self._world.order(_order_id(request)))
+        return answer(self._world.order(_order_id(request)))
 
     async def pay(self, request: Request) -> Response:
         """The buyer pays."""
@@ -182,7 +172,7 @@ class Control:
 
     async def cancel(self, request: Request) -> Response:
         """Cancel the order, or one unit of it ({"line_id": "any"})."""
-        wish = await _read(request, _CancelWish)
+        wish = await read(request, _CancelWish)
         order_id = _order_id(request)
         if wish.line_id is None:
             self._world.cancel_order(order_id, wish.reason, wish.by)
@@ -192,13 +182,13 @@ class Control:
 
     async def move_parcel(self, request: Request) -> Response:
         """Change the address, to an invented one if none is given."""
-        wish = await _read(request, _AddressWish)
+        wish = await read(request, _AddressWish)
         self._world.change_address(_order_id(request), wish.address)
         return self._now_is(request)
 
     async def set_status(self, request: Request) -> Response:
         """Put the order into a state ({"status": "DELIVERED"})."""
-        wish = await _read(request, _StatusWish)
+        wish = await read(request, _StatusWish)
         self._world.move_to(_order_id(request), wish.status)
         return self._now_is(request)
 
@@ -214,64 +204,55 @@ class Control:
 
     async def set_rate(self, request: Request) -> Response:
         """How many orders a minute buyers place ({"orders_per_minute": 30})."""
-        wish = await _read(request, _RateWish)
+        wish = await read(request, _RateWish)
         self._world.set_rate(wish.orders_per_minute)
-        return _json({"orders_per_minute": wish.orders_per_minute})
+        return answer({"orders_per_minute": wish.orders_per_minute})
 
     async def advance(self, request: Request) -> Response:
         """Move the world's clock ahead ({"advance_s": 3600})."""
-        wish = await _read(request, _ClockWish)
+        wish = await read(request, _ClockWish)
+        self._warehouse.catch_up()
         self._world.advance(wish.advance_s)
-        return _json({"now": self._world.now()})
+        self._warehouse.catch_up()
+        return answer({"now": self._world.now()})
 
     async def inject(self, request: Request) -> Response:
         """Let the next requests fail ({"system": "netsuite", "kind": "http_429", "times": 3})."""
-        wish = await _read(request, _FaultWish)
+        wish = await read(request, _FaultWish)
         self._world.faults.inject(wish.kind, wish.system, wish.match, wish.times)
-        return _json({"injected": wish.times})
+        return answer({"injected": wish.times})
 
     async def set_rates(self, request: Request) -> Response:
         """Let faults strike at random ({"rates": "all=0.02"})."""
-        wish = await _read(request, _RatesWish)
+        wish = await read(request, _RatesWish)
         for (system, kind), rate in rates_of(wish.rates).items():
             self._world.faults.set_rate(system, kind, rate)
-        return _json({"rates": wish.rates})
+        return answer({"rates": wish.rates})
 
     async def stop_faults(self, request: Request) -> Response:
         """No more faults."""
         self._world.faults.stop()
-        return _json({"faults": self._world.faults.by_kind()})
+        return answer({"faults": self._world.faults.by_kind()})
 
     async def auth_code(self, request: Request) -> Response:
         """A fresh authorization code, as from the seller's consent."""
-        return _json({"auth_code": self._tokens.fresh_code()}, 201)
+        return answer({"auth_code": self._tokens.fresh_code()}, 201)
 
     async def expire_tokens(self, request: Request) -> Response:
         """Let every access token run out now."""
         self._tokens.expire_access_tokens()
-        return _json({"expired": True})
-
-    async def set_stock(self, request: Request) -> Response:
-        """State what lies at a location ({"item_id": "301", "location_id": "6", "on_hand": 40})."""
-        wish = await _read(request, _StockWish)
-        self._books.set_stock(wish.item_id, wish.location_id, wish.on_hand)
-        return _json({"on_hand": str(self._books.stock(wish.item_id, wish.location_id).on_hand)})
-
-    async def delete_record(self, request: Request) -> Response:
-        """Delete a record of the books, by id or by eid:<external id>."""
-        self._books.delete(request.path_params["record_type"], request.path_params["identifier"])
-        return _json({"deleted": True})
+        return answer({"expired": True})
 
     async def shut_down(self, request: Request) -> Response:
         """End the sandbox."""
         self._shut_down()
-        return _json({"ends": True})
+        return answer({"ends": True})
 
     def routes(self) -> list[Route]:
         """The endpoints."""
-        return [Route(path, _answering(handler), methods=[verb]) for verb, path, handler in self._table()]
+        return [Route(path, answering(handler), methods=[verb]) for verb, path, handler in self._table()]
 
-    def _table(self) -> list[tuple[str, str, _Handler]]:
+    def _table(self) -> list[Row]:
         return [
             ("GET", "/", self.overview),
             ("GET", "/stats", self.stats),
@@ -292,13 +273,12 @@ class Control:
             ("DELETE", "/faults", self.stop_faults),
             ("POST", "/auth-codes", self.auth_code),
             ("POST", "/expire-tokens", self.expire_tokens),
-            ("POST", "/stock", self.set_stock),
-            ("DELETE", "/netsuite/{record_type}/{identifier}", self.delete_record),
+            *self._in_books.table(),
             ("POST", "/shutdown", self.shut_down),
         ]
 
     def _now_is(self, request: Request) -> Response:
-        return _json(asdict(self._world.truth_of(_order_id(request))))
+        return answer(asdict(self._world.truth_of(_order_id(request))))
 
 
 def control_app(
@@ -306,31 +286,11 @@ def control_app(
     books: Books,
     tokens: TokenDesk,
     webhooks: WebhookEmitter,
+    warehouse: Warehouse,
     shut_down: Callable[[], None],
 ) -> Starlette:
     """The API as an ASGI app; `shut_down` is called when somebody asks for the end."""
-    return Starlette(routes=Control(world, books, tokens, webhooks, shut_down).routes())
-
-
-def _answering(handler: _Handler) -> _Handler:
-    async def answering(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()]
-            return _json({"error": "; ".join(wrong)}, 400)
-        except (KeyError, LookupError) as error:
-            return _json({"error": str(error.args[0])}, 404)
-        except BookError as error:
-            return _json({"error": error.detail}, error.status)
-        except ValueError as error:
-            return _json({"error": str(error)}, 400)
-
-    return answering
-
-
-async def _read(request: Request, model: type[_Model]) -> _Model:
-    return model.model_validate_json(await request.body() or b"{}")
+    return Starlette(routes=Control(world, books, tokens, webhooks, warehouse, shut_down).routes())
 
 
 def _options(wish: _OrderWish) -> OrderOptions:
@@ -351,15 +311,3 @@ def _options(wish: _OrderWish) -> OrderOptions:
 
 def _order_id(request: Request) -> str:
     return request.path_params["order_id"]
-
-
-def _title(handler: _Handler) -> str:
-    return (handler.__doc__ or "").strip()
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(json.dumps(value, default=_text), status, media_type="application/json")
-
-
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

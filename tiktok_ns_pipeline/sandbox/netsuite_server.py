@@ -15,7 +15,7 @@ import gzip
 import json
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
@@ -89,16 +89,24 @@ _FIXED_HEADERS = (
 )
 
 
-def netsuite_app(books: Books, faults: FaultPlan, clock: Clock) -> AsgiApp:
+def netsuite_app(
+    books: Books, faults: FaultPlan, clock: Clock, catch_up: Callable[[], object] | None = None
+) -> AsgiApp:
     """The service as an ASGI app."""
-    return NetSuiteServer(books, faults, clock)
+    return NetSuiteServer(books, faults, clock, catch_up)
 
 
 class NetSuiteServer:
-    """Answers requests over one account's books, within its number of slots."""
+    """Answers requests over one account's books, within its number of slots.
 
-    def __init__(self, books: Books, faults: FaultPlan, clock: Clock) -> None:
+    `catch_up` is called before each answer: it lets happen what others were to do by then.
+    """
+
+    def __init__(
+        self, books: Books, faults: FaultPlan, clock: Clock, catch_up: Callable[[], object] | None = None
+    ) -> None:
         self._books = books
+        self._catch_up = catch_up
         self._faults = faults
         self._clock = clock
         self._random = random.Random(f"netsuite server {books.seed_number}")
@@ -114,6 +122,8 @@ class NetSuiteServer:
             await _live(receive, send)
             return
         request = await read_request(scope, receive)
+        if self._catch_up is not None:
+            self._catch_up()
         answer = await self._answered(request)
         await self._send(request, answer, send)
 

@@ -27,6 +27,7 @@ from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.tiktok_server import ServerRules, TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import cutting_connections
+from tiktok_ns_pipeline.sandbox.warehouse import Labels, Warehouse, WarehouseHabits
 from tiktok_ns_pipeline.sandbox.webhooks import WebhookEmitter, over_http
 from tiktok_ns_pipeline.sandbox.world import World
 
@@ -49,6 +50,9 @@ class SandboxOptions:
     faults: str = ""
     hang_s: float = 120.0
     mix: Mix = field(default_factory=Mix)
+    warehouse: bool = False
+    """Whether the seller's warehouse works by itself; people can tell it to either way."""
+    habits: WarehouseHabits = field(default_factory=WarehouseHabits)
     tiktok_rules: ServerRules = field(default_factory=ServerRules)
     clock: Clock = field(default_factory=SystemClock)
 
@@ -74,10 +78,11 @@ class Urls:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A world, the seller's books, and over that world TikTok's server and webhooks."""
+    """A world, the seller's books and warehouse, and over that world TikTok's server and webhooks."""
 
     world: World
     books: Books
+    warehouse: Warehouse
     tiktok: TikTokServer
     webhooks: WebhookEmitter
 
@@ -87,7 +92,8 @@ class Sandbox:
         return self.world.faults
 
     def close(self) -> None:
-        """Close both databases."""
+        """Close all databases."""
+        self.warehouse.close()
         self.world.close()
         self.books.close()
 
@@ -115,8 +121,8 @@ class Serving:
         self._stopping.set()
         for server in self._servers:
             server.should_exit = True
-        life, webhooks, *serving = self._tasks
-        for going_on in (life, webhooks):
+        life, webhooks, warehouse, *serving = self._tasks
+        for going_on in (life, webhooks, warehouse):
             going_on.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await going_on
@@ -145,7 +151,19 @@ def open_sandbox(options: SandboxOptions) -> Sandbox:
         mix=options.mix,
     )
     emitter = WebhookEmitter(world, faults, over_http(httpx.AsyncClient()))
-    return Sandbox(world, books, TikTokServer(world, options.tiktok_rules), emitter)
+    labels = Labels(world)
+    warehouse = Warehouse(
+        books,
+        world.clock,
+        options.seed,
+        options.habits,
+        directory=options.directory,
+        speed=options.speed,
+        works=options.warehouse,
+        label_needed=labels.needed,
+        buy_label=labels.buy,
+    )
+    return Sandbox(world, books, warehouse, TikTokServer(world, options.tiktok_rules), emitter)
 
 
 async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
@@ -163,6 +181,7 @@ async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
     tasks = [
         asyncio.create_task(sandbox.world.run(), name="world"),
         asyncio.create_task(sandbox.webhooks.run(), name="webhooks"),
+        asyncio.create_task(sandbox.warehouse.run(), name="warehouse"),
     ]
     serving = Serving(urls, servers, tasks)
     # A world whose life ended by an error is no sandbox any more; `stop` raises it.
@@ -172,7 +191,9 @@ async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
     apps = (
         cutting_connections(sandbox.tiktok),
         cutting_connections(netsuite_app(books, world.faults, books.clock)),
-        control_app(world, books, sandbox.tiktok.tokens, sandbox.webhooks, serving.ask_to_stop),
+        control_app(
+            world, books, sandbox.tiktok.tokens, sandbox.webhooks, sandbox.warehouse, serving.ask_to_stop
+        ),
     )
     for app, listening in zip(apps, sockets, strict=True):
         server = _QuietServer(_config(app))

@@ -1,12 +1,13 @@
 """The seller's warehouse in the books: people who pick, pack and ship what Sales Orders ask for.
 
 Import from here; the modules below are its rooms: `habits` (how people work), `warehouse` (who does
-what when), `goods` (what can be picked), `carriers` (ship methods and tracking numbers), `jobs` (what is
-remembered), `truth` (what really left).
+what when), `goods` (what can be picked), `choices` (what is left to chance), `carriers` (ship methods and
+tracking numbers), `labels` (the way to the channel), `jobs` (what is remembered), `truth` (what left).
 """
 
 from tiktok_ns_pipeline.sandbox.warehouse.habits import WarehouseHabits
+from tiktok_ns_pipeline.sandbox.warehouse.labels import Labels
 from tiktok_ns_pipeline.sandbox.warehouse.truth import FirstSteps, Shipped, ShippedLine
 from tiktok_ns_pipeline.sandbox.warehouse.warehouse import Warehouse
 
-__all__ = ["FirstSteps", "Shipped", "ShippedLine", "Warehouse", "WarehouseHabits"]
+__all__ = ["FirstSteps", "Labels", "Shipped", "ShippedLine", "Warehouse", "WarehouseHabits"]
