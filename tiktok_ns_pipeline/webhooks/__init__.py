@@ -3,6 +3,7 @@
     receiver.py     the HTTP application that TikTok posts to
     intake.py       stores what was received, many events in one commit
     events.py       pure: a body -> the row that the inbox keeps
+    forgeries.py    pure: when wrong signatures are worth a person's attention
     registering.py  tells TikTok where to post, and makes sure that it knows
 
 The receiver needs the ledger and the app's secret, nothing else: it may run in another place than the

@@ -1,7 +1,7 @@
 """The application that TikTok posts its webhooks to.
 
     200  the event is durably stored (or was before), readable or not
-    401  the signature is not TikTok's: counted, kept nowhere (T 8.1, 8.2)
+    401  the signature is not TikTok's: counted, kept nowhere (T 8.1, 8.2); see `forgeries`
     408  the body did not come
     413  the body is larger than any event
     503  the store did not answer in time: TikTok sends the event again (T 8.1)
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
@@ -25,13 +26,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tiktok_ns_pipeline.engine.reporting import Reporter
 from tiktok_ns_pipeline.flows.inbox import ORDERS
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.inbox import NewEvent
+from tiktok_ns_pipeline.mapping.exception_kinds import kind_named
 from tiktok_ns_pipeline.tiktok.auth import TikTokApp
 from tiktok_ns_pipeline.tiktok.webhook_signature import is_genuine
-from tiktok_ns_pipeline.webhooks.events import UNREADABLE, event_of
+from tiktok_ns_pipeline.webhooks.events import CHANNEL, UNREADABLE, event_of
+from tiktok_ns_pipeline.webhooks.forgeries import ForgeryWatch
 from tiktok_ns_pipeline.webhooks.intake import PATIENCE_S, Intake, NotStored
+
+_log = logging.getLogger(__name__)
 
 PATHS = ("/", "/webhooks/tiktok")
 LARGEST_BODY = 256 * 1024
@@ -61,7 +67,9 @@ class Receiver:
         self._ledger = ledger
         self._app = app
         self._intake = Intake(self._store, patience_s=patience_s)
+        self._watch = ForgeryWatch()
         self._probe: asyncio.Task[bool] | None = None
+        self._call: asyncio.Task[None] | None = None
 
     async def receive(self, request: Request) -> Response:
         """Take one event."""
@@ -79,7 +87,9 @@ class Receiver:
         header = request.headers.get("authorization", "")
         if not is_genuine(self._app.app_key, self._app.app_secret, body, header):
             counters.forged += 1
+            self._call_for(self._watch.forged(self._ledger.clock.now()))
             return Response(status_code=401)
+        self._watch.genuine(self._ledger.clock.now())
         event = event_of(body)
         counters.malformed += event.note.startswith(UNREADABLE)
         try:
@@ -114,11 +124,33 @@ class Receiver:
 
     async def finish(self) -> None:
         """Store what was accepted."""
+        if self._call is not None:
+            await self._call
         await self._intake.finish()
 
     def _store(self, events: Sequence[NewEvent]) -> int:
         with self._ledger.begin() as tx:
             return tx.inbox.store(events)
+
+    def _call_for(self, alarm: str | None) -> None:
+        if alarm is not None:
+            self._call = asyncio.create_task(asyncio.to_thread(self._open_exception, alarm))
+
+    def _open_exception(self, alarm: str) -> None:
+        new = Reporter(self._ledger.clock, lambda kind: kind_named(kind).owner).exception(
+            "forged_webhooks",
+            channel=CHANNEL,
+            shop="*",
+            subject="system webhooks",
+            cause="wrong_signature",
+            message=alarm,
+        )
+        try:
+            with self._ledger.begin() as tx:
+                tx.exceptions.open(new)
+        except (SQLAlchemyError, OSError) as error:
+            # The next window calls again.
+            _log.warning("an exception could not be opened: %s", type(error).__name__)
 
     def _can_write(self) -> bool:
         try:
