@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from tests.conftest import SetClock
 from tests.dagster.stage import Stage
 from tiktok_ns_pipeline.clock import SystemClock
 from tiktok_ns_pipeline.dagster_support import POOLS, ensure_pools
@@ -12,6 +13,8 @@ from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
 from tiktok_ns_pipeline.ledger import Ledger
+from tiktok_ns_pipeline.ledger.inbox import NewEvent
+from tiktok_ns_pipeline.maintenance.automation import EVENTS_KEPT
 from tiktok_ns_pipeline.maintenance.prepare import prepare
 from tiktok_ns_pipeline.maintenance.run_history import FAILURES_KEPT, KEPT, delete_old_runs
 
@@ -52,6 +55,27 @@ def test_the_nightly_job_puts_small_files_together_and_loses_nothing(
     assert (figures["files_merged"], figures["files_written"]) == (10, 1)
     assert "raw_tiktok_orders" in figures["tables"]
     assert len(lake.current(RAW_TIKTOK_ORDERS)) == 10
+
+
+def test_the_nightly_job_forgets_webhook_events_that_were_handled_long_ago(
+    on_stage: Stage, instance: dg.DagsterInstance
+):
+    def store(name: str, age: timedelta, flow: str) -> None:
+        ledger = Ledger.open(on_stage.settings.database_url, SetClock(datetime.now(UTC) - age))
+        with ledger.begin() as tx:
+            tx.inbox.store([NewEvent(name, "tiktok", "7495", "1", "order 1", flow, "{}")])
+        ledger.close()
+
+    long_ago = EVENTS_KEPT + timedelta(hours=1)
+    store("handled long ago", long_ago, "")
+    store("waits since long ago", long_ago, "orders")
+    store("handled of late", EVENTS_KEPT - timedelta(hours=1), "")
+    assert defs.resolve_job_def("maintenance_job").execute_in_process(instance=instance).success
+    ledger = Ledger.open(on_stage.settings.database_url)
+    with ledger.read() as tx:
+        counts = tx.inbox.counts()
+    ledger.close()
+    assert (counts[""].handled, counts["orders"].waiting) == (1, 1)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""The nightly job: the lake's small files become few, what crashes left aside goes, old runs go."""
+"""The nightly job: the lake's small files become few, what crashes left aside goes, and so do old runs
+and old webhook events."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,10 @@ POOL = "maintenance"
 
 GRACE = timedelta(hours=6)
 """Replaced files stay so long: longer than any query, run or open notebook needs them."""
+
+EVENTS_KEPT = timedelta(days=30)
+"""Handled webhook events stay so long: longer than TikTok sends one again (T 8.1), and long enough for
+a person who asks what was told when."""
 
 
 @dg.op(pool=POOL, tags={"kind": "duckdb"})
@@ -42,11 +47,27 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"runs_deleted": sum(deleted.values()), **deleted})
 
 
+@dg.op(pool=POOL)
+def forget_old_events(context: dg.OpExecutionContext, runtime: RuntimeResource) -> None:
+    """Delete webhook events that were handled a month ago; what waits stays."""
+    deleted = 0
+    with runtime.records() as records:
+        before = records.ledger.clock.now() - EVENTS_KEPT
+        while True:
+            with records.ledger.begin() as tx:
+                some = tx.inbox.forget_before(before)
+            deleted += some
+            if not some:
+                break
+    context.add_output_metadata({"events_deleted": deleted})
+
+
 @dg.job(executor_def=dg.in_process_executor, tags={MAX_RUNTIME_TAG: "7200"})
 def maintenance_job() -> None:
-    """Compacts the lake and forgets old runs."""
+    """Compacts the lake, forgets old runs and old webhook events."""
     compact_lake()
     forget_old_runs()
+    forget_old_events()
 
 
 maintenance_schedule = dg.ScheduleDefinition(
