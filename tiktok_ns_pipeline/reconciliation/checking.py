@@ -18,9 +18,7 @@ CheckState = Literal["passed", "failed", "not_run"]
 _LISTED = 50
 """Offenders in the table; the others are counted, and all are in the lake."""
 
-_TABLE = (
-    "| order | verdict | Sales Order | owed | posted | difference | note |\n|---|---|---|---:|---:|---:|---|"
-)
+_HEADINGS = ("order", "verdict", "Sales Order", "owed", "posted", "difference", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,27 @@ class CheckOutcome:
     offenders: tuple[Row, ...] = ()
 
     @property
+    def names(self) -> list[str]:
+        """The offenders' orders; the external id of a Sales Order that names none."""
+        return [row.order_id or row.external_id for row in self.offenders]
+
+    @property
     def table(self) -> str:
         """The offenders as a markdown table, worst first; empty when there are none."""
-        if not self.offenders:
-            return ""
-        lines = [_line(row) for row in self.offenders[:_LISTED]]
-        more = len(self.offenders) - _LISTED
-        rest = [f"\nand {more} more, in table `order_reconciliation`"] if more > 0 else []
-        return "\n".join([_TABLE, *lines, *rest])
+        return table_of(_HEADINGS, [_cells(row) for row in self.offenders], "order_reconciliation")
+
+
+def table_of(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], table: str, listed: int = _LISTED
+) -> str:
+    """Rows as a markdown table; those that it leaves out are counted and are in the lake's `table`."""
+    if not rows:
+        return ""
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (headings, *rows[:listed])]
+    lines.insert(1, "|" + "---|" * len(headings))
+    more = len(rows) - listed
+    rest = [f"\nand {more} more, in table `{table}`"] if more > 0 else []
+    return "\n".join([*lines, *rest])
 
 
 def no_missing_orders(proof: Reconciliation) -> CheckOutcome:
@@ -129,9 +140,9 @@ def _gravity(row: Row) -> tuple[Decimal, str]:
     return abs(at_stake), row.order_id
 
 
-def _line(row: Row) -> str:
+def _cells(row: Row) -> tuple[str, ...]:
     sales = ", ".join(sale.tran_id or sale.netsuite_id for sale in row.netsuite) or "none"
-    cells = (
+    return (
         row.order_id or row.external_id,
         row.verdict.replace("_", " "),
         sales,
@@ -140,7 +151,6 @@ def _line(row: Row) -> str:
         f"{row.difference:+f}" if row.difference is not None else "",
         row.note,
     )
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 
 def _cell(text: str) -> str:
