@@ -12,11 +12,12 @@ from tiktok_shop_api.generated import models as sdk
 
 from tests.contract.tiktok_loopback import Market, stated
 from tiktok_ns_pipeline.clock import from_epoch
+from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
 from tiktok_ns_pipeline.tiktok.client import TikTokClient
-from tiktok_ns_pipeline.tiktok.errors import TikTokRefused, meaning_of
+from tiktok_ns_pipeline.tiktok.errors import TikTokAmbiguous, TikTokRefused, meaning_of
 
 _PENDING = "CANCELLATION_REQUEST_PENDING"
 _KEYS = {"US": "us", "GB": "uk", "VN": "vn"}
@@ -167,3 +168,21 @@ def test_a_strangers_request_is_not_ours_to_answer(market: Market) -> None:
     with pytest.raises(TikTokShopError):
         market.foreign("US").return_and_refund.approve_cancellation(cancel_id=cancel_id, idempotency_key="k")
     assert _cancellation(market, "GB", cancel_id).status == _PENDING
+
+
+@pytest.mark.parametrize("kind", [FaultKind.timeout_after_commit, FaultKind.cut_before_commit])
+def test_an_unclear_answer_is_given_again_with_the_same_key(market: Market, kind: FaultKind) -> None:
+    order_id, cancel_id = _asked(market)
+    access = market.access("US")
+
+    def approve(timeout_s: float = 10) -> None:
+        market.ours(
+            lambda client: client.cancellations.approve(access, cancel_id, f"key-{cancel_id}"),
+            timeout_s=timeout_s,
+        )
+
+    market.world.faults.inject(kind, "tiktok", f"/cancellations/{cancel_id}/approve")
+    with pytest.raises(TikTokAmbiguous):
+        approve(timeout_s=0.4)
+    approve()
+    assert market.world.order(order_id)["status"] == "CANCELLED"

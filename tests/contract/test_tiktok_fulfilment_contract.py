@@ -13,10 +13,11 @@ from tiktok_shop_api.generated import models as sdk
 
 from tests.contract.tiktok_loopback import Market, stated
 from tiktok_ns_pipeline.clock import from_epoch
+from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.tiktok.client import TikTokClient
-from tiktok_ns_pipeline.tiktok.errors import TikTokRefused, meaning_of
+from tiktok_ns_pipeline.tiktok.errors import TikTokAmbiguous, TikTokPermissionError, TikTokRefused, meaning_of
 from tiktok_ns_pipeline.tiktok.fulfilment_models import Package
 from tiktok_ns_pipeline.tiktok.models import Order
 
@@ -296,3 +297,60 @@ def test_a_pending_request_comes_before_shipping(market: Market) -> None:
         )
         == "request_pending"
     )
+
+
+# Faults
+
+
+_UNCLEAR = [
+    (FaultKind.timeout_before_commit, False),
+    (FaultKind.timeout_after_commit, True),
+    (FaultKind.cut_before_commit, False),
+    (FaultKind.cut_after_commit, True),
+    (FaultKind.http_500_before, False),
+    (FaultKind.http_500_after, True),
+]
+
+
+@pytest.mark.parametrize(("kind", "done"), _UNCLEAR)
+def test_after_an_unclear_shipment_the_order_tells_whether_it_happened(
+    market: Market, kind: FaultKind, done: bool
+) -> None:
+    order, access = _placed(market, "GB"), market.access("GB")
+
+    def ship(timeout_s: float = 10) -> Any:
+        return market.ours(
+            lambda client: client.fulfilment.mark_as_shipped(access, order.id, _number(order), _ROYAL_MAIL),
+            timeout_s=timeout_s,
+        )
+
+    market.world.faults.inject(kind, "tiktok", f"POST /fulfillment/202309/orders/{order.id}/packages")
+    with pytest.raises(TikTokAmbiguous):
+        ship(timeout_s=0.4)
+    looked = _order(market, "GB", order.id)
+    assert [line.tracking_number for line in looked.line_items] == [_number(order) if done else None]
+    if done:
+        assert _refusal(ship) == "already_shipped"
+    else:
+        assert ship()["package_id"]
+
+
+def test_doubled_rows_of_a_page_do_not_hide_any_package(market: Market) -> None:
+    orders = [_placed(market, "VN") for _ in range(4)]
+    market.world.faults.inject(FaultKind.duplicate_rows, "tiktok", "/fulfillment/202309/packages/search")
+
+    async def listed(client: TikTokClient) -> set[str]:
+        pages = client.fulfilment.search_packages(market.access("VN"), from_epoch(1))
+        return {row["id"] async for page in pages for row in page.rows}
+
+    assert {order.packages[0].id for order in orders} <= market.ours(listed)
+
+
+def test_a_missing_scope_is_a_permission(market: Market) -> None:
+    granted = market.server.tokens.rules
+    market.server.tokens.rules = type(granted)(scopes=("seller.order.info",))
+    try:
+        with pytest.raises(TikTokPermissionError, match="scope"):
+            market.ours(lambda client: client.fulfilment.package(market.access("US"), "1"))
+    finally:
+        market.server.tokens.rules = granted
