@@ -265,6 +265,25 @@ class TestTold:
         floor.steps()
         assert {one.order_id: one.stands for one in floor.warehouse.shipped()} == {"576": False, "577": True}
 
+    @pytest.mark.parametrize("waited", [1 * HOUR, 4.5 * HOUR, 2 * DAY])
+    def test_what_others_delete_is_made_again_with_the_same_units(self, waited: float) -> None:
+        floor = Floor()
+        made = floor.order("576", units("301", "576", 2))
+        floor.wait(waited)
+        for one in floor.books.made_from(made, "itemFulfillment"):
+            floor.books.delete("itemFulfillment", one.id)
+        floor.steps()
+        [standing] = [one for one in floor.warehouse.shipped() if one.stands]
+        assert [one.line_ids for one in standing.lines] == [("576-1", "576-2")]
+
+    def test_what_was_taken_back_can_be_shipped_again(self) -> None:
+        floor = Floor()
+        floor.order("576")
+        [shipped] = floor.warehouse.fulfil("576")
+        floor.warehouse.unship(shipped)
+        assert floor.warehouse.fulfil("576") == [shipped]
+        assert floor.warehouse.shipped()[0].stands
+
     def test_a_shipment_can_be_taken_back_and_its_number_corrected(self) -> None:
         floor = Floor()
         floor.order("576")

@@ -174,7 +174,7 @@ class Warehouse:
                 raise ValueError(f"no ship method is called {carrier!r}; there are {known}")
             job = self._job_of(order_id)
             order = self._books.record("salesOrder", job.sales_order)
-            waves = [wave for wave in job.standing if wave.shipped_at is None] if lines is None else []
+            waves = [wave for wave in job.standing if not self._is_shipped(wave)] if lines is None else []
             chosen = asked_for(job, order, lines)
             if chosen:
                 waves.append(self._make(job, order, chosen))
@@ -231,6 +231,11 @@ class Warehouse:
                 return
             job = Job(sales_order, order_id)
             self._take_on(job)
+        for wave in job.standing:
+            if self._record(wave) is None:
+                # Somebody deleted it; what it held is open again.
+                self._drop(job, wave)
+                self._store.save(job)
         if not self.works or job.left_alone or job.pick_due is not None:
             return
         if order.get("status") in WAITING and open_lines(order):
@@ -331,11 +336,6 @@ class Warehouse:
 
     def _advance(self, job: Job, wave: Wave, at: float) -> None:
         """Do the next step of a wave. Raises BookError."""
-        if self._books.find("itemFulfillment", wave.fulfilment) is None:
-            # Somebody deleted it; what it held is open again.
-            self._drop(job, wave)
-            self._look_at(job.sales_order)
-            return
         order = self._books.find("salesOrder", job.sales_order)
         if wave.step not in {"track", "correct"} and (order is None or order.get("status") in _OVER):
             wave.step = "done"
@@ -473,6 +473,13 @@ class Warehouse:
         if job is None:
             raise LookupError(f"the books have no Sales Order that the warehouse ships for order {order_id}")
         return job
+
+    def _record(self, wave: Wave) -> Record | None:
+        return self._books.find("itemFulfillment", wave.fulfilment)
+
+    def _is_shipped(self, wave: Wave) -> bool:
+        record = self._record(wave)
+        return record is not None and record.get("shipStatus") == "C"
 
     def _wave_of(self, fulfilment_id: str) -> tuple[Job, Wave]:
         record = self._books.record("itemFulfillment", fulfilment_id)
