@@ -114,6 +114,26 @@ class Lake:
         """What `current` would have told at an instant."""
         return self._query(table, instant, where, parameters, shop, days, columns)
 
+    def landed_since(
+        self, table: Table, instant: datetime, *, shop: str, columns: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """The newest version of each key among the rows of a shop that landed after an instant.
+
+        Reads only the files that are younger. A row that landed out of turn may be older than one that
+        landed before: ask `current` where that matters.
+        """
+        landed = f"landed_at > {reading.instant_literal(instant)}"
+
+        def query() -> list[dict[str, Any]]:
+            files = [one for one in self._files(table, shop, None) if not naming.landed_by(one, instant)]
+            if not files:
+                return []
+            newest = reading.newest_rows(table, self._addresses(files))
+            wanted = ", ".join(columns) or "*"
+            return reading.fetch(self._reader(), f"SELECT {wanted} FROM ({newest}) WHERE {landed}", ())
+
+        return _settled(query)
+
     def connect(self, as_of: datetime | None = None) -> DuckDBPyConnection:
         """A DuckDB in memory with both views of every table; the caller closes it.
 

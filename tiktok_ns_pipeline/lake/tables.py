@@ -288,6 +288,88 @@ TIKTOK_SHIPMENTS = _table(
     version=("accepted_at",),
 )
 
+RAW_TIKTOK_CANCELLATIONS = _table(
+    "raw_tiktok_cancellations",
+    "Cancellations and buyers' requests to cancel as TikTok Shop told them, the whole payload beside the "
+    "columns that find it. Filed under the shop's business day of the cancellation's creation.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "cancel_id",
+        "VARCHAR",
+        "TikTok's id of the cancellation; `unreadable-<hash>` where it has none.",
+        required=True,
+    ),
+    Column("order_id", "VARCHAR", "TikTok's id of the order that it is about."),
+    Column("cancel_type", "VARCHAR", "Whose it is, as told: CANCEL or BUYER_CANCEL (T 6.3)."),
+    Column("cancel_status", "VARCHAR", "Where it stands, as told, unknown ones included (T 6.3)."),
+    Column("role", "VARCHAR", "Who cancelled: BUYER, SELLER, SYSTEM or another."),
+    Column("create_time", "TIMESTAMPTZ", "Instant it was asked for."),
+    Column("update_time", "TIMESTAMPTZ", "Instant of its last change at TikTok."),
+    Column("deadline", "TIMESTAMPTZ", "Until when the seller may answer; null where nothing is asked."),
+    Column("payload", "VARCHAR", "The cancellation as JSON, every number exact."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of the answer, by TikTok's clock.", required=True),
+    Column("request_id", "VARCHAR", "TikTok's id of the request."),
+    key=("channel", "shop", "cancel_id"),
+    version=("update_time", "read_at"),
+)
+
+STAGED_ORDER_CLOSURES = _table(
+    "staged_order_closures",
+    "What staging made of each cancelled order and each cancellation: a Sales Order to be closed, a "
+    "request to be answered, or why there is nothing to do.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("subject", "VARCHAR", "What was staged: `order <id>` or `cancellation <id>`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's id of the order; null where it could not be read."),
+    Column("cancel_id", "VARCHAR", "TikTok's id of the cancellation; null for an order."),
+    Column("update_time", "TIMESTAMPTZ", "Version that was staged."),
+    Column("outcome", "VARCHAR", "closure, request, ended, nothing or malformed.", required=True),
+    Column("deadline", "TIMESTAMPTZ", "Until when a request may be answered."),
+    Column("reason", "VARCHAR", "Why so, in business words."),
+    Column("staged_at", "TIMESTAMPTZ", "Instant of staging.", required=True),
+    key=("channel", "shop", "subject"),
+    version=("update_time", "staged_at"),
+)
+
+STAGED_BILLS = _table(
+    "staged_bills",
+    "What staging decided for a shipment: the bill that should exist, or why none does. Filed under the "
+    "day of the Item Fulfillment.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("fulfilment_id", "VARCHAR", "Internal id of the Item Fulfillment.", required=True),
+    Column("modified_at", "TIMESTAMPTZ", "Version of the Item Fulfillment that was staged."),
+    Column("outcome", "VARCHAR", "staged, skipped, parked or withdrawn.", required=True),
+    Column("reason", "VARCHAR", "Why there is no bill, in business words."),
+    Column("expected_total", "DECIMAL(38,12)", "Total of the bill, tax included, in the order's currency."),
+    Column("currency", "VARCHAR", "Currency of the bill (ISO 4217)."),
+    Column("tran_date", "DATE", "Day on which the bill is posted."),
+    Column("document", "VARCHAR", "The bill as JSON; null unless staged."),
+    Column("fingerprint", "VARCHAR", "Hash of the bill."),
+    Column("staged_at", "TIMESTAMPTZ", "Instant of staging.", required=True),
+    Column("mapping_fingerprint", "VARCHAR", "Hash of the mapping that decided."),
+    key=("channel", "shop", "fulfilment_id"),
+    version=("staged_at",),
+)
+
+NETSUITE_BILLS = _table(
+    "netsuite_bills",
+    "Bills as they were read back from NetSuite, beside what they should be. Filed under the day of their "
+    "date.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("fulfilment_id", "VARCHAR", "Internal id of the Item Fulfillment.", required=True),
+    Column("record_type", "VARCHAR", "cashSale or invoice.", required=True),
+    Column("netsuite_id", "VARCHAR", "Internal id of the bill.", required=True),
+    Column("tran_id", "VARCHAR", "Document number."),
+    Column("external_id", "VARCHAR", "External id of the bill.", required=True),
+    Column("expected_total", "DECIMAL(38,12)", "What it should come to.", required=True),
+    Column("billed_total", "DECIMAL(38,12)", "What it comes to; null where NetSuite no longer has it."),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217).", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "order_id", "fulfilment_id"),
+    version=("read_at",),
+)
+
 TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_ORDERS,
     RAW_NETSUITE_ITEMS,
@@ -299,5 +381,9 @@ TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_PACKAGES,
     STAGED_SHIPMENTS,
     TIKTOK_SHIPMENTS,
+    RAW_TIKTOK_CANCELLATIONS,
+    STAGED_ORDER_CLOSURES,
+    STAGED_BILLS,
+    NETSUITE_BILLS,
 )
 """All tables, in the order of the flow."""
