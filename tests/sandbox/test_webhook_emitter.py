@@ -6,15 +6,18 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.conftest import SetClock
+from tests.rigging import in_world
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, AUTH_CODE
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
+from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import InProcessTransport
 from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
@@ -169,8 +172,10 @@ class Machine:
     clock: Clock
 
 
-async def machine(clock: VirtualClock, faults: FaultPlan | None = None) -> Machine:
-    world = World(clock=clock, faults=faults)
+async def machine(
+    clock: VirtualClock, faults: FaultPlan | None = None, directory: Path | None = None
+) -> Machine:
+    world = World(directory, clock=clock, faults=faults)
     server = TikTokServer(world)
     ledger = Ledger.open("sqlite://", clock, durable=False)
     app = TikTokApp(APP_KEY, APP_SECRET)
@@ -241,6 +246,30 @@ def test_what_cannot_be_registered_is_refused(event_type: str, address: str) -> 
     run_virtual(body)
 
 
+def test_a_post_to_the_list_of_addresses_is_refused() -> None:
+    async def body(clock: VirtualClock) -> None:
+        server = TikTokServer(World(clock=clock))
+        async with httpx.AsyncClient(transport=InProcessTransport({"tiktok.sandbox": server})) as http:
+            answer = await http.post("http://tiktok.sandbox/event/202309/webhooks")
+        assert (answer.status_code, answer.json()["code"]) == (405, 36009010)
+
+    run_virtual(body)
+
+
+def test_registered_addresses_outlive_a_restart_of_the_sandbox(tmp_path: Path) -> None:
+    async def body(clock: VirtualClock) -> None:
+        on = await machine(clock, directory=tmp_path)
+        await register(on.client.webhooks, on.shops[0], ["PACKAGE_UPDATE"], ADDRESS)
+        on.world.close()
+        again = await machine(clock, directory=tmp_path)
+        assert again.emitter.address_of("us", 4) == ADDRESS
+        assert again.emitter.address_of("us", 1) is None
+        assert again.emitter.address_of("uk", 4) is None
+        again.world.close()
+
+    run_virtual(body)
+
+
 def test_a_receiver_in_the_same_process_keeps_every_event_once_whatever_goes_wrong() -> None:
     kinds = (FaultKind.webhook_duplicate, FaultKind.webhook_reorder, FaultKind.webhook_delay)
 
@@ -261,3 +290,19 @@ def test_a_receiver_in_the_same_process_keeps_every_event_once_whatever_goes_wro
         assert on.emitter.counts["delivered"] > 65
 
     run_virtual(body)
+
+
+def test_a_rig_receives_webhooks_beside_its_pipeline() -> None:
+    async def body(rig: Rig) -> None:
+        async with rig.webhooks() as emitter:
+            order_id = rig.world.place_order("us", ["SKU-001"], plan={"AWAITING_SHIPMENT": [(600, "regret")]})
+            await asyncio.sleep(700)
+            assert emitter.counts["delivered"] >= 2
+        rig.world.place_order("us", ["SKU-001"])
+        ledger = rig.ledger()
+        with ledger.read() as tx:
+            assert [event.subject for event in tx.inbox.take("orders", 10)] == [f"order {order_id}"]
+            assert f"order {order_id}" in [event.subject for event in tx.inbox.take("closures", 10)]
+        ledger.close()
+
+    in_world(body)

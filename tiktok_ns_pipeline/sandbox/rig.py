@@ -7,8 +7,10 @@ closes everything, or dies in between.
 
 from __future__ import annotations
 
+import asyncio
 import random
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +29,11 @@ from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import InProcessTransport
+from tiktok_ns_pipeline.sandbox.webhooks import WebhookEmitter, over_http
 from tiktok_ns_pipeline.sandbox.world import World
 from tiktok_ns_pipeline.settings import NetSuiteSettings, Settings, TikTokSettings
+from tiktok_ns_pipeline.tiktok.auth import TikTokApp
+from tiktok_ns_pipeline.webhooks.receiver import receiver_app
 
 MAPPING = Path(__file__).parents[2] / "config" / "mapping.sandbox.yaml"
 
@@ -103,6 +108,34 @@ class Rig:
         """One process of the pipeline. Raises SimulatedCrash when it dies."""
         async with self.runtime() as runtime:
             return await OrdersFlow(runtime, f"run-{self._runs}").run(request or RunRequest())
+
+    @asynccontextmanager
+    async def webhooks(self, look_again_s: float = 1.0) -> AsyncGenerator[WebhookEmitter]:
+        """Within it TikTok posts webhooks to a receiver over the pipeline's ledger, and the world's
+        life goes on though nobody polls."""
+        ledger = Ledger.open(self.settings.database_url, self.clock, durable=self.settings.durable)
+        receiver = receiver_app(ledger, TikTokApp(APP_KEY, APP_SECRET))
+        hosts = InProcessTransport({"webhooks.sandbox": receiver})
+        async with httpx.AsyncClient(transport=hosts) as http:
+            emitter = WebhookEmitter(self.world, self.faults, over_http(http))
+            emitter.default_address = "https://webhooks.sandbox/webhooks/tiktok"
+
+            async def go_on() -> None:
+                while True:
+                    self.world.catch_up()
+                    await emitter.run_due()
+                    await asyncio.sleep(look_again_s)
+
+            going_on = asyncio.create_task(go_on())
+            try:
+                yield emitter
+            finally:
+                emitter.close()
+                going_on.cancel()
+                with suppress(asyncio.CancelledError):
+                    await going_on
+                await receiver.state.receiver.finish()
+                ledger.close()
 
     def ledger(self) -> Ledger:
         """The pipeline's ledger, for looking at it from outside; close it."""

@@ -223,6 +223,11 @@ class WebhookEmitter:
             await self.run_due()
             await asyncio.sleep(_LOOK_AGAIN_S)
 
+    def close(self) -> None:
+        """Listen no more; what waits is lost."""
+        self._world.listeners.remove(self._happened.append)
+        self._waiting.clear()
+
     # Within
 
     def _take_due(self) -> list[_Post]:
