@@ -1,6 +1,7 @@
 """The table of endpoints against the operations of a published client (T 1.4, 9.2)."""
 
 import re
+from pathlib import Path
 
 import pytest
 from tiktok_shop_api.generated._meta import OPERATIONS
@@ -49,6 +50,11 @@ def test_without_a_common_version_the_published_client_knows_a_newer_one(name: s
     assert (endpoint.method, endpoint.path_template) not in _PUBLISHED
     newer = endpoint.path_template.replace("202309", "202610")
     assert _PUBLISHED[endpoint.method, newer] is endpoint.needs_shop_cipher
+
+
+@pytest.mark.parametrize("scope", sorted({row.scope for row in ENDPOINTS.values() if row.scope}))
+def test_the_readme_asks_for_every_scope_that_a_call_needs(scope: str) -> None:
+    assert f"`{scope}`" in (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.mark.parametrize("value", ["", "../shops", "1/2", "1?x=1", "a b", "5" * 65, "５"])
