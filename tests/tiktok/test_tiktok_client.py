@@ -112,8 +112,9 @@ def test_paging_ends_where_no_token_comes(end: dict[str, Any]) -> None:
     assert [page.orders for page in pages] == [[]]
 
 
-def test_a_page_that_leads_to_itself_is_refused() -> None:
-    failure, made = outcome(_pages, ok({"orders": [{"id": "1"}], "next_page_token": "A"}))
+@pytest.mark.parametrize("order_id", ["1", None, ["1"]])
+def test_a_page_that_leads_to_itself_is_refused(order_id: Any) -> None:
+    failure, made = outcome(_pages, ok({"orders": [{"id": order_id}], "next_page_token": "A"}))
     assert isinstance(failure, TikTokUnknownError)
     assert len(made.shop.asked) == 2
 

@@ -250,7 +250,9 @@ def _refuse_endless(
     """A page that leads to itself and brings nothing new would be asked for for ever."""
     if previous is None or not page.next_page_token or page.next_page_token != previous.next_page_token:
         return
-    if {row.get(listing.key) for row in page.rows} <= {row.get(listing.key) for row in previous.rows}:
+    # As text, since a broken row may have anything where its id belongs.
+    new, seen = ({str(row.get(listing.key)) for row in one.rows} for one in (page, previous))
+    if new <= seen:
         raise TikTokUnknownError(
             "the same page came twice with the same page token",
             endpoint=str(endpoint),
