@@ -113,9 +113,9 @@ def package_row(package: Package) -> Document:
 
 
 def package_detail(package: Package, orders: Sequence[Document]) -> Document:
-    """A package alone; `orders` are the documents of its orders."""
+    """A package alone; `orders` are the documents of its orders that can be read."""
     skus = {line["sku_id"] for order in orders for line in order["line_items"]}
-    first = orders[0]
+    first = orders[0] if orders else {}
     detail: Document = {
         "package_id": package.id,
         "package_status": package.state.value,
@@ -126,9 +126,9 @@ def package_detail(package: Package, orders: Sequence[Document]) -> Document:
         "has_multi_skus": len(skus) > 1,
         "split_and_combine_tag": package.tag,
         "note_tag": "BUYER_NOTED" if first.get("buyer_message") else "BUYER_UNNOTED",
-        "delivery_option_id": first["delivery_option_id"],
-        "delivery_option_name": first["delivery_option_name"],
-        "shipping_type": first["shipping_type"],
+        "delivery_option_id": first.get("delivery_option_id"),
+        "delivery_option_name": first.get("delivery_option_name"),
+        "shipping_type": "SELLER" if package.by_seller else "TIKTOK",
     }
     address: Document = first.get("recipient_address") or {}
     detail["recipient_address"] = {

@@ -67,7 +67,6 @@ class Call:
 # Filters of the order search: name -> type as TikTok calls it (T 3.1).
 _TIMES = ("create_time_ge", "create_time_lt", "update_time_ge", "update_time_lt")
 _FILTERS: dict[str, tuple[type, str]] = {
-    **dict.fromkeys(_TIMES, (int, "int64")),
     "order_status": (str, "string"),
     "shipping_type": (str, "string"),
     "buyer_user_id": (str, "string"),
@@ -86,24 +85,15 @@ _TYPE_NAMES: tuple[tuple[type, str], ...] = (
 
 def filter_of(call: Call) -> Filter:
     """What an order search asks for; times are integers in the body, nowhere else (T 3.1)."""
-    query, body = call.query, call.json_body()
-    for name in _TIMES:
-        if name in query:
-            raise Refusal(36009004, f"param {name} belongs in the body", 400)
+    body, times = call.json_body(), times_of(call)
     for name, (kind, title) in _FILTERS.items():
-        value = body.get(name)
-        if value is not None and type(value) is not kind:
-            actual = next((name for one, name in _TYPE_NAMES if isinstance(value, one)), "null")
-            raise Refusal(
-                36009004, f"param {name} type invalid. actual type:{actual}, expected type:{title}", 400
-            )
+        _check_type(name, body.get(name), kind, title)
+    sort_field, ascending = sorting_of(call, ("create_time", "update_time"), "DESC")
     return Filter(
         shop=call.shop.key,
-        sort_field=_one_of(
-            "sort_field", query.get("sort_field") or "create_time", ("create_time", "update_time")
-        ),
-        ascending=_one_of("sort_order", query.get("sort_order") or "DESC", ("ASC", "DESC")) == "ASC",
-        **{name: body.get(name) for name in _TIMES},
+        sort_field=sort_field,
+        ascending=ascending,
+        **times,
         status=_optional("order_status", body, tuple(Status)),
         shipping_type=_optional("shipping_type", body, ("TIKTOK", "SELLER", "TIKTOK_DIGITAL")),
         user_id=body.get("buyer_user_id"),
@@ -118,30 +108,86 @@ def _warehouses(given: list[Any]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def page_size_of(text: str | None) -> int:
-    """Rows per page, 1 to 100 (T 3.1)."""
+def page_size_of(text: str | None, most: int = 100) -> int:
+    """Rows per page, from 1 on (T 3.1)."""
     if text is None:
         raise Refusal(36009004, "page_size is a required field", 400)
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 100:
-        raise Refusal(36009004, "page_size has to be a number from 1 to 100", 400)
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= most:
+        raise Refusal(36009004, f"page_size has to be a number from 1 to {most}", 400)
     return int(text)
+
+
+def times_of(call: Call) -> dict[str, int | None]:
+    """The four bounds of times, which are integers in the body, nowhere else (T 3.1)."""
+    body = call.json_body()
+    for name in _TIMES:
+        if name in call.query:
+            raise Refusal(36009004, f"param {name} belongs in the body", 400)
+        _check_type(name, body.get(name), int, "int64")
+    return {name: body.get(name) for name in _TIMES}
+
+
+def sorting_of(call: Call, fields: tuple[str, ...], order: str) -> tuple[str, bool]:
+    """(field, ascending); the first field and `order` unless the query tells otherwise."""
+    field = one_of("sort_field", call.query.get("sort_field") or fields[0], fields)
+    return field, one_of("sort_order", call.query.get("sort_order") or order, ("ASC", "DESC")) == "ASC"
+
+
+def text_in(body: dict[str, Any], name: str) -> str:
+    """A text that has to be there."""
+    value = body.get(name)
+    if value is None or value == "":
+        raise Refusal(36009004, f"{name} is a required field", 400)
+    _check_type(name, value, str, "string")
+    return value
+
+
+def texts_in(body: dict[str, Any], name: str, most: int = 100) -> tuple[str, ...]:
+    """A list of texts, empty if it is not there."""
+    values: Any = body.get(name)
+    if values is None:
+        return ()
+    _check_type(name, values, list, "list")
+    if len(values) > most or not all(isinstance(one, str) and one for one in values):
+        raise Refusal(36009004, f"{name} takes at most {most} strings", 400)
+    return tuple(values)
+
+
+def objects_in(body: dict[str, Any], name: str, most: int = 50) -> list[dict[str, Any]]:
+    """A list of objects that has to be there."""
+    values: Any = body.get(name)
+    if not values:
+        raise Refusal(36009004, f"{name} is a required field", 400)
+    _check_type(name, values, list, "list")
+    if len(values) > most or not all(isinstance(one, dict) for one in values):
+        raise Refusal(36009004, f"{name} takes at most {most} objects", 400)
+    return list(values)
+
+
+def _check_type(name: str, value: Any, kind: type, title: str) -> None:
+    if value is not None and type(value) is not kind:
+        actual = next((name for one, name in _TYPE_NAMES if isinstance(value, one)), "null")
+        raise Refusal(
+            36009004, f"param {name} type invalid. actual type:{actual}, expected type:{title}", 400
+        )
 
 
 def platform_of(text: str | None) -> str:
     """The system that an external reference belongs to."""
     if not text:
         raise Refusal(36009004, "platform is a required field", 400)
-    return _one_of("platform", text, PLATFORMS)
+    return one_of("platform", text, PLATFORMS)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """The value if it is allowed."""
     if value not in allowed:
         raise Refusal(36009004, f"param {name} is not one of {', '.join(allowed)}", 400)
     return value
 
 
 def _optional(name: str, body: dict[str, Any], allowed: tuple[str, ...]) -> str | None:
-    return None if body.get(name) is None else _one_of(name, body[name], allowed)
+    return None if body.get(name) is None else one_of(name, body[name], allowed)
 
 
 @dataclass(frozen=True, slots=True)
