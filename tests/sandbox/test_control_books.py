@@ -17,7 +17,10 @@ from tiktok_ns_pipeline.sandbox.warehouse import WarehouseHabits
 
 @contextlib.contextmanager
 def running(**options: Any) -> Generator[tuple[RunningSandbox, httpx.Client]]:
-    usual: dict[str, Any] = {"mix": Mix.plain(shipped_by="warehouse"), "habits": WarehouseHabits.steady()}
+    usual: dict[str, Any] = {
+        "mix": Mix.plain(shipped_by="warehouse"),
+        "warehouse_habits": WarehouseHabits.steady(),
+    }
     wanted = SandboxOptions(netsuite_save_s=0.0, **(usual | options))
     with running_sandbox(wanted) as run, httpx.Client(base_url=run.urls.control) as control:
         yield run, control

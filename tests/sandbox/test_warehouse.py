@@ -1,5 +1,6 @@
 """The seller's warehouse: what happens to an order by itself, and when it does not."""
 
+import tempfile
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -14,6 +15,16 @@ from tiktok_ns_pipeline.sandbox.warehouse import WarehouseHabits
 from tiktok_ns_pipeline.sandbox.warehouse.carriers import BY_COUNTRY, UNHEARD_OF
 
 HOUR = 3_600.0
+WILD = WarehouseHabits(
+    partial=0.5,
+    several_parcels=0.3,
+    late_tracking=0.4,
+    corrected_tracking=0.4,
+    unpicked=0.4,
+    reopened=0.4,
+    no_carrier=0.2,
+    unmapped_carrier=0.2,
+)
 
 
 class TestAnOrdinaryOrder:
@@ -357,17 +368,7 @@ class TestTruth:
 def test_whatever_people_do_each_unit_leaves_once_and_closed_orders_never(
     seed: int, orders: list[list[tuple[str, int]]], closed: set[int]
 ) -> None:
-    wild = WarehouseHabits(
-        partial=0.5,
-        several_parcels=0.3,
-        late_tracking=0.4,
-        corrected_tracking=0.4,
-        unpicked=0.4,
-        reopened=0.4,
-        no_carrier=0.2,
-        unmapped_carrier=0.2,
-    )
-    floor = Floor(of=wild, seed=seed)
+    floor = Floor(of=WILD, seed=seed)
     made: list[str] = []
     for number, wanted in enumerate(orders):
         lines, first = [], 1
@@ -395,6 +396,39 @@ def test_whatever_people_do_each_unit_leaves_once_and_closed_orders_never(
         assert floor.status(sales_order) == ("H" if number in closed else "F")
     assert floor.warehouse.next_due() is None
     assert all(one["shipStatus"] == "C" for one in floor.fulfilments())
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1_000), naps=st.lists(st.floats(0.1, 30), min_size=1, max_size=6))
+def test_stopping_changes_nothing_of_what_leaves(seed: int, naps: list[float]) -> None:
+    def place(floor: Floor) -> None:
+        floor.order("576", units("301", "576", 3), units("302", "576", 2, first=4))
+        floor.order("577", units("350", "577", 4))
+
+    through = Floor(of=WILD, seed=seed)
+    place(through)
+    through.steps(60 * DAY)
+    with tempfile.TemporaryDirectory() as folder:
+        floor = Floor(Path(folder), of=WILD, seed=seed)
+        place(floor)
+        for hours in naps:
+            floor.wait(hours * HOUR)
+            now = floor.clock.now()
+            floor.warehouse.close()
+            floor.books.close()
+            floor = Floor(Path(folder), of=WILD, seed=seed)
+            floor.clock.advance((now - floor.clock.now()).total_seconds())
+        floor.steps(60 * DAY)
+        assert _left(floor) == _left(through)
+        floor.warehouse.close()
+        floor.books.close()
+
+
+def _left(floor: Floor) -> list[str]:
+    return sorted(
+        repr((one.order_id, one.lines, one.tracking, one.carrier, one.stands))
+        for one in floor.warehouse.shipped()
+    )
 
 
 def test_looking_costs_next_to_nothing_however_many_orders_there_are() -> None:

@@ -52,7 +52,7 @@ class SandboxOptions:
     mix: Mix = field(default_factory=Mix)
     warehouse: bool = False
     """Whether the seller's warehouse works by itself; people can tell it to either way."""
-    habits: WarehouseHabits = field(default_factory=WarehouseHabits)
+    warehouse_habits: WarehouseHabits = field(default_factory=WarehouseHabits)
     tiktok_rules: ServerRules = field(default_factory=ServerRules)
     clock: Clock = field(default_factory=SystemClock)
 
@@ -156,7 +156,7 @@ def open_sandbox(options: SandboxOptions) -> Sandbox:
         books,
         world.clock,
         options.seed,
-        options.habits,
+        options.warehouse_habits,
         directory=options.directory,
         speed=options.speed,
         works=options.warehouse,
@@ -190,7 +190,7 @@ async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
     world, books = sandbox.world, sandbox.books
     apps = (
         cutting_connections(sandbox.tiktok),
-        cutting_connections(netsuite_app(books, world.faults, books.clock)),
+        cutting_connections(netsuite_app(books, world.faults, books.clock, sandbox.warehouse.catch_up)),
         control_app(
             world, books, sandbox.tiktok.tokens, sandbox.webhooks, sandbox.warehouse, serving.ask_to_stop
         ),
