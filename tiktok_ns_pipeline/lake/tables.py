@@ -370,6 +370,53 @@ NETSUITE_BILLS = _table(
     version=("read_at",),
 )
 
+FULFILMENT_RECONCILIATION = _table(
+    "fulfilment_reconciliation",
+    "The proof of what follows orders: one row per unit (`shipment`), per order that is or should be "
+    "closed (`closure`) and per order to bill (`bill`), with its verdict.",
+    Column("aspect", "VARCHAR", "`shipment`, `closure` or `bill`.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id; empty where a record names none.", required=True),
+    Column(
+        "subject",
+        "VARCHAR",
+        "The unit's line id; the Item Fulfillment's id where no unit stands for it; or the order's id.",
+        required=True,
+    ),
+    Column("verdict", "VARCHAR", "What the two systems say about each other.", required=True),
+    Column("is_wrong", "BOOLEAN", "Whether somebody has to look at it.", required=True),
+    Column("tiktok_status", "VARCHAR", "Status of the unit or order at TikTok."),
+    Column("tiktok_tracking", "VARCHAR", "Tracking number that TikTok shows."),
+    Column("netsuite_status", "VARCHAR", "Status letters in NetSuite (N 2.12); several with commas."),
+    Column("netsuite_tracking", "VARCHAR", "Tracking numbers in NetSuite, with commas."),
+    Column("documents", "VARCHAR", "Records of NetSuite that the row is about, as people call them."),
+    Column("shipped_in_netsuite", "BIGINT", "Units of the row that left, says NetSuite.", required=True),
+    Column("shipped_at_tiktok", "BOOLEAN", "Whether TikTok shows the unit as shipped.", required=True),
+    Column("expected", "DECIMAL(38,12)", "What should be billed; null where it cannot be told."),
+    Column("billed", "DECIMAL(38,12)", "What is billed."),
+    Column("difference", "DECIMAL(38,12)", "billed - expected; null where they cannot be compared."),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
+    Column("note", "VARCHAR", "What a person should know about the verdict."),
+    Column("tiktok_read_at", "TIMESTAMPTZ", "Instant of the listing at TikTok.", required=True),
+    Column("netsuite_read_at", "TIMESTAMPTZ", "Instant of the reading in NetSuite.", required=True),
+    key=("shop", "day", "aspect", "order_id", "subject"),
+    version=("tiktok_read_at", "netsuite_read_at"),
+    newest="day",
+)
+
+FULFILMENT_RECONCILIATION_STATEMENTS = _table(
+    "fulfilment_reconciliation_statements",
+    "One row per proof of what followed a day's orders, or why the proof did not run.",
+    Column("statement", "VARCHAR", "The proof in one line.", required=True),
+    Column("not_run_side", "VARCHAR", "System that could not be read; null where the proof ran."),
+    Column("not_run_reason", "VARCHAR", "Why it could not be read."),
+    Column("shipped_in_netsuite", "BIGINT", "Units that left, says NetSuite."),
+    Column("shipped_at_tiktok", "BIGINT", "Units that TikTok shows as shipped."),
+    Column("differences", "BIGINT", "Rows that a person or a later run has to look at."),
+    Column("proved_at", "TIMESTAMPTZ", "Instant of the proof.", required=True),
+    key=("shop", "day"),
+    version=("proved_at",),
+)
+
 TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_ORDERS,
     RAW_NETSUITE_ITEMS,
@@ -385,5 +432,7 @@ TABLES: tuple[Table, ...] = (
     STAGED_ORDER_CLOSURES,
     STAGED_BILLS,
     NETSUITE_BILLS,
+    FULFILMENT_RECONCILIATION,
+    FULFILMENT_RECONCILIATION_STATEMENTS,
 )
 """All tables, in the order of the flow."""

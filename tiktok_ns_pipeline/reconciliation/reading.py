@@ -45,6 +45,7 @@ _ORDER_ID = re.compile(r"[0-9]{1,25}")
 # $order_field and $shop_field are script ids from the mapping, which allows nothing else there.
 _SALES_ORDERS = """
 SELECT t.id, t.externalid, t.tranid, t.status, TO_CHAR(t.trandate, 'YYYY-MM-DD') AS tran_date,
+       TO_CHAR(t.lastmodifieddate, 'YYYY-MM-DD HH24:MI:SS') AS modified_at,
        t.foreigntotal, c.symbol AS currency, $order_field AS order_id, $shop_field AS shop
 FROM transaction t
 LEFT JOIN currency c ON c.id = t.currency
@@ -121,18 +122,19 @@ class DayReading:
 
 async def read_day(sources: Sources, day: date) -> DayReading:
     """Read a shop's business day from both systems. Raises SideUnread."""
-    orders, tiktok_read_at = await _listed_orders(sources, day)
+    listed, tiktok_read_at = await listed_orders(sources, day)
+    orders = await _with_price_details(sources, listed)
     netsuite_read_at = sources.clock.now()
     dated = await _sales_orders_dated(sources, day)
-    unlisted = {name for row in dated.values() for name in _names(row, sources.shop)} - orders.keys()
-    elsewhere = await _orders_named(sources, sorted(unlisted))
-    orders |= {name: order for name, order in elsewhere.items() if _placed_on(order, sources.shop) == day}
+    unlisted = {name for row in dated.values() for name in names_in(row, sources.shop)} - orders.keys()
+    elsewhere = await _with_price_details(sources, await orders_named(sources, sorted(unlisted)))
+    orders |= {name: order for name, order in elsewhere.items() if placed_on(order, sources.shop) == day}
     # A Sales Order whose order was placed on another day belongs to that day's proof, which finds it
     # by its key.
     known = elsewhere.keys() - orders.keys()
-    own = {key: row for key, row in dated.items() if not _names(row, sources.shop) & known}
+    own = {key: row for key, row in dated.items() if not names_in(row, sources.shop) & known}
     return DayReading(
-        orders, {**own, **await _sales_orders_of(sources, orders)}, tiktok_read_at, netsuite_read_at
+        orders, {**own, **await sales_orders_of(sources, orders)}, tiktok_read_at, netsuite_read_at
     )
 
 
@@ -143,17 +145,18 @@ async def look_again(sources: Sources, reading: DayReading, order_ids: Iterable[
     may have been an order that changed between the two looks.
     """
     names = sorted(order_ids)
-    orders = {**reading.orders, **await _orders_named(sources, names)}
+    again = await _with_price_details(sources, await orders_named(sources, names))
+    orders = {**reading.orders, **again}
     keys = {external_id(sources.shop.code, name) for name in names}
     kept = {
         key: row
         for key, row in reading.sales_orders.items()
         if row.get("externalid") not in keys and row.get("order_id") not in names
     }
-    return replace(reading, orders=orders, sales_orders={**kept, **await _sales_orders_of(sources, names)})
+    return replace(reading, orders=orders, sales_orders={**kept, **await sales_orders_of(sources, names)})
 
 
-async def _listed_orders(sources: Sources, day: date) -> tuple[dict[str, ReadOrder], datetime]:
+async def listed_orders(sources: Sources, day: date) -> tuple[dict[str, ReadOrder], datetime]:
     """Every order created on the day, and when the listing began.
 
     Orders can shift between pages while they move (T 3.1), so a listing that is shorter than TikTok
@@ -193,21 +196,29 @@ async def _one_listing(sources: Sources, day: date) -> tuple[dict[str, ReadOrder
             announced = max(announced, page.total_count or 0)
             for raw in page.orders:
                 order = ReadOrder(raw, page.read_at, page.request_id)
-                if _placed_on(order, sources.shop) in (day, None):
-                    listed[order_name(raw)] = await _with_price_detail(sources, order)
+                if placed_on(order, sources.shop) in (day, None):
+                    listed[order_name(raw)] = order
     except (TikTokError, WireError) as failure:
         raise SideUnread("tiktok", str(failure)) from failure
     return listed, began or sources.clock.now(), announced
 
 
-async def _orders_named(sources: Sources, names: Sequence[str]) -> dict[str, ReadOrder]:
+async def orders_named(sources: Sources, names: Sequence[str]) -> dict[str, ReadOrder]:
     """The orders with these ids that TikTok has in this shop, whenever they were created."""
     ids = [name for name in names if _ORDER_ID.fullmatch(name)]
     try:
         pages = await sources.tiktok.order_details(sources.access, ids, lane="bulk")
         orders = [ReadOrder(raw, page.read_at, page.request_id) for page in pages for raw in page.orders]
-        return {order_name(order.raw): await _with_price_detail(sources, order) for order in orders}
+        return {order_name(order.raw): order for order in orders}
     except (TikTokError, WireError) as failure:
+        raise SideUnread("tiktok", str(failure)) from failure
+
+
+async def _with_price_details(sources: Sources, orders: dict[str, ReadOrder]) -> dict[str, ReadOrder]:
+    """The orders with TikTok's calculated prices where these are needed. Raises SideUnread."""
+    try:
+        return {name: await _with_price_detail(sources, order) for name, order in orders.items()}
+    except TikTokError as failure:
         raise SideUnread("tiktok", str(failure)) from failure
 
 
@@ -224,7 +235,7 @@ async def _with_price_detail(sources: Sources, order: ReadOrder) -> ReadOrder:
         return order
 
 
-async def _sales_orders_of(sources: Sources, order_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+async def sales_orders_of(sources: Sources, order_ids: Iterable[str]) -> dict[str, dict[str, str]]:
     """The Sales Orders of these orders by either key, whatever their date."""
     names = sorted(order_ids)
     rows: dict[str, dict[str, str]] = {}
@@ -232,7 +243,7 @@ async def _sales_orders_of(sources: Sources, order_ids: Iterable[str]) -> dict[s
         batch = names[at : at + _ORDERS_PER_QUERY]
         keys = [external_id(sources.shop.code, name) for name in batch]
         field = sources.mapping.custom_fields.body.order_id
-        query = _query(SALES_ORDERS_BY_KEY if field else SALES_ORDERS_BY_EXTERNAL_ID, sources, len(batch))
+        query = query_text(SALES_ORDERS_BY_KEY if field else SALES_ORDERS_BY_EXTERNAL_ID, sources, len(batch))
         try:
             found = await sources.netsuite.suiteql(query, [*keys, *(batch if field else ())], lane="bulk")
         except NetSuiteError as failure:
@@ -245,7 +256,7 @@ async def _sales_orders_dated(sources: Sources, day: date) -> dict[str, dict[str
     """The Sales Orders of the shop that are dated this day, ours and any that name the shop."""
     code, prefix = sources.shop.code, external_id_prefix(sources.shop.code)
     field = sources.mapping.custom_fields.body.shop
-    query = _query(SALES_ORDERS_OF_SHOP if field else SALES_ORDERS_OF_PREFIX, sources)
+    query = query_text(SALES_ORDERS_OF_SHOP if field else SALES_ORDERS_OF_PREFIX, sources)
     values = [day.isoformat(), f"{prefix}%", *((code,) if field else ())]
     try:
         found = [row async for row in sources.netsuite.suiteql_keyset(query, "id", values, lane="bulk")]
@@ -259,23 +270,24 @@ async def _sales_orders_dated(sources: Sources, day: date) -> dict[str, dict[str
     }
 
 
-def _query(text: str, sources: Sources, values: int = 0) -> str:
+def query_text(text: str, sources: Sources, values: int = 0) -> str:
     """A query with the account's field names and so many markers; values stay bound."""
     fields = sources.mapping.custom_fields.body
     return Template(text).substitute(
         order_field=f"t.{fields.order_id}" if fields.order_id else "NULL",
         shop_field=f"t.{fields.shop}" if fields.shop else "NULL",
+        line_ids_field=f"tl.{sources.mapping.custom_fields.line.line_ids}",
         markers=", ".join("?" * values),
     )
 
 
-def _names(row: dict[str, str], shop: Shop) -> set[str]:
+def names_in(row: dict[str, str], shop: Shop) -> set[str]:
     """The orders that a Sales Order claims to be for."""
     claims = (row.get("order_id"), order_in_external_id(row.get("externalid"), shop.code))
     return {claim for claim in claims if claim}
 
 
-def _placed_on(order: ReadOrder, shop: Shop) -> date | None:
+def placed_on(order: ReadOrder, shop: Shop) -> date | None:
     """The business day of the order's creation; None where it tells none."""
     created: datetime | None = order.row(shop)["create_time"]
     return business_day(created, shop.zone) if created else None
