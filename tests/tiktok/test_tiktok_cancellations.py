@@ -49,6 +49,12 @@ def test_cancellations_can_be_asked_for_by_order_or_by_their_own_id() -> None:
     assert json.loads(made.shop.asked[0].body) == {"order_ids": ["1"], "cancel_ids": ["2"]}
 
 
+def test_the_newest_cancellation_alone_can_be_asked_for() -> None:
+    _, made = outcome(lambda client: _cancellations(client, page_size=1, sort_order="DESC"), ok({}))
+    query = made.shop.asked[0].query
+    assert (query["page_size"], query["sort_field"], query["sort_order"]) == ("1", "update_time", "DESC")
+
+
 def test_pages_of_cancellations_are_told_apart_by_the_cancellations_in_them() -> None:
     pages, _ = outcome(
         _cancellations,

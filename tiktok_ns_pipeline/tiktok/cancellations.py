@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.tiktok.calling import Caller, Listing, Page, ShopAccess, time_bounds
@@ -43,17 +43,19 @@ class CancellationCalls:
         statuses: Sequence[str] = (),
         order_ids: Sequence[str] = (),
         cancel_ids: Sequence[str] = (),
+        page_size: int = _CANCELLATIONS_PER_SEARCH,
+        sort_order: Literal["ASC", "DESC"] = "ASC",
         lane: Lane = "urgent",
     ) -> AsyncIterator[Page]:
-        """Pages of raw cancellations, oldest change first; the upper bound is exclusive (T 6.2).
+        """Pages of raw cancellations by their last change; the upper bound is exclusive (T 6.2).
 
         As a filter the withdrawn status is spelled `CANCELLATION_REQUEST_CANCEL` (T 6.3). The caller
         overlaps its windows, since rows move between pages.
         """
         query = {
-            "page_size": str(_CANCELLATIONS_PER_SEARCH),
+            "page_size": str(page_size),
             "sort_field": "update_time",
-            "sort_order": "ASC",
+            "sort_order": sort_order,
         }
         lists = {"cancel_status": statuses, "order_ids": order_ids, "cancel_ids": cancel_ids}
         body: dict[str, Any] = {
