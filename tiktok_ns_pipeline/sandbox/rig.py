@@ -29,6 +29,7 @@ from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import InProcessTransport
+from tiktok_ns_pipeline.sandbox.warehouse import Labels, Warehouse, WarehouseHabits
 from tiktok_ns_pipeline.sandbox.webhooks import WebhookEmitter, over_http
 from tiktok_ns_pipeline.sandbox.world import World
 from tiktok_ns_pipeline.settings import NetSuiteSettings, Settings, TikTokSettings
@@ -60,8 +61,12 @@ class Rig:
         account_slots: int = 8,
         save_seconds: float = 1.0,
         poll_s: float = 2.0,
+        warehouse: WarehouseHabits | None = None,
     ) -> None:
-        """`account_slots` is the account's limit, of which the pipeline may use `slots`."""
+        """`account_slots` is the account's limit, of which the pipeline may use `slots`.
+
+        With habits the seller's warehouse works by itself; people can tell it to either way.
+        """
         self.clock = clock
         self.faults = FaultPlan(seed, {}, hang_s=90.0)
         self.books = Books(None, clock, slots=account_slots, save_seconds=save_seconds)
@@ -73,10 +78,20 @@ class Rig:
             faults=self.faults,
             mix=mix,
         )
+        labels = Labels(self.world)
+        self.warehouse = Warehouse(
+            self.books,
+            self.world.clock,
+            seed,
+            warehouse,
+            works=warehouse is not None,
+            label_needed=labels.needed,
+            buy_label=labels.buy,
+        )
         self.transport = InProcessTransport(
             {
                 "tiktok.sandbox": TikTokServer(self.world),
-                "1234567-sb1.sandbox": netsuite_app(self.books, self.faults, clock),
+                "1234567-sb1.sandbox": netsuite_app(self.books, self.faults, clock, self.warehouse.catch_up),
             }
         )
         self.settings = self._settings(folder, slots, poll_s)
