@@ -163,6 +163,19 @@ class Intents:
                     found[intent.fact] = intent
         return found
 
+    def newest_of(self, channel: str, shop: str, kind: str, prefix: str) -> dict[FactKey, Intent]:
+        """The newest revision of each fact whose business key begins so, such as all of one order."""
+        table = schema.intents
+        statement = (
+            sa.select(table)
+            .where(table.c.channel == channel, table.c.shop == shop, table.c.kind == kind)
+            .where(table.c.business_key.startswith(prefix, autoescape=True))
+            .order_by(table.c.revision)
+        )
+        return {
+            intent.fact: intent for intent in map(_intent, self._connection.execute(statement).mappings())
+        }
+
     def take_turns(self, channel: str, shop: str) -> None:
         """Let one transaction at a time plan for a shop: what it finds newest stays newest until it ends.
 
@@ -438,13 +451,13 @@ class Intents:
     def _row_after(self, last: Intent, reason: str) -> dict[str, Any]:
         """The row of a revision that says that nothing comes after `last`."""
         intent = NewIntent(
-            last.flow, last.fact, last.payload, _CALLED_OFF, last.lane, observed_at=last.observed_at
+            last.flow, last.fact, last.payload, CALLED_OFF, last.lane, observed_at=last.observed_at
         )
         row = self._row(intent, last.revision + 1)
         return {**row, "state": S.SUPERSEDED.value, "last_error": reason}
 
 
-_CALLED_OFF = "called off"
+CALLED_OFF = "called off"
 """Stands where other revisions carry the hash of what was to be sent."""
 
 _INSERT = insert_or_skip(schema.intents)
