@@ -1,0 +1,14 @@
+"""The billing flow: what was shipped becomes a Cash Sale or an Invoice, once per Item Fulfillment.
+
+`defs` is what Dagster shows of it; it is made when it is first asked for.
+"""
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name == "defs":
+        from tiktok_ns_pipeline.billing.automation import defs
+
+        return defs
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
