@@ -1,8 +1,9 @@
 """The seller's warehouse in the books: people who pick, pack and ship what Sales Orders ask for.
 
 Import from here; the modules below are its rooms: `habits` (how people work), `warehouse` (who does
-what when), `goods` (what can be picked), `choices` (what is left to chance), `carriers` (ship methods and
-tracking numbers), `labels` (the way to the channel), `jobs` (what is remembered), `truth` (what left).
+what), `agenda` (when), `goods` (what can be picked), `choices` (what is left to chance), `carriers` (ship
+methods and tracking numbers), `labels` (the way to the channel), `jobs` (what is remembered), `truth`
+(what left).
 """
 
 from tiktok_ns_pipeline.sandbox.warehouse.habits import WarehouseHabits

@@ -17,8 +17,6 @@ Invariant: a line is picked only while its order waits for goods and the line is
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -28,6 +26,7 @@ from typing import Any
 
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.sandbox.books import BookError, Books, Record
+from tiktok_ns_pipeline.sandbox.warehouse.agenda import Agenda
 from tiktok_ns_pipeline.sandbox.warehouse.carriers import CARRIERS
 from tiktok_ns_pipeline.sandbox.warehouse.choices import Choices
 from tiktok_ns_pipeline.sandbox.warehouse.goods import (
@@ -51,8 +50,6 @@ _AGAIN_S, _MOST_AGAIN_S = 1_800.0, 86_400.0
 _MOST_ATTEMPTS = 8
 _OVER = {"C", "H"}
 _REPLACE_PARCELS = frozenset({"package"})
-# Stands for the pick in the queue, beside the numbers of waves.
-_PICK = 0
 
 
 class Warehouse:
@@ -88,13 +85,10 @@ class Warehouse:
         self._store = JobStore(directory)
         self._jobs: dict[str, Job] = {}
         self._by_order: dict[str, Job] = {}
-        self._queue: list[tuple[float, int, str, int]] = []
-        self._ticks = itertools.count()
+        self._agenda = Agenda()
         for job in self._store.load():
             self._take_on(job)
-            self._queue_up(job, job.pick_due, _PICK)
-            for wave in job.waves:
-                self._queue_up(job, wave.due, wave.number)
+            self._agenda.add(job)
         self._changes = books.watch()
 
     # Time
@@ -105,8 +99,7 @@ class Warehouse:
         done = 0
         with self._lock:
             while (due := self.next_due()) is not None and due <= until:
-                _, _, sales_order, number = heapq.heappop(self._queue)
-                self._perform(self._jobs[sales_order], number, due)
+                self._perform(*self._agenda.take())
                 done += 1
         return done
 
@@ -116,9 +109,7 @@ class Warehouse:
             for path, identifier in self._books.changes_of(self._changes):
                 if path == "salesorder":
                     self._look_at(identifier)
-            while self._queue and not self._is_planned(self._queue[0]):
-                heapq.heappop(self._queue)
-            return self._queue[0][0] if self._queue else None
+            return self._agenda.next_due()
 
     async def run(self) -> None:
         """Live: look again and again until cancelled."""
@@ -196,7 +187,7 @@ class Warehouse:
             self._drop(job, wave)
             job.left_alone, job.pick_due = not again, None
             if again:
-                self._plan_pick(job, self._now() + self._choices.wait(job, "until_again", wave.number))
+                self._agenda.pick(job, self._now() + self._choices.wait(job, "until_again", wave.number))
             self._store.save(job)
 
     def unship(self, fulfilment_id: str, status: str = "B", *, again: bool = False) -> None:
@@ -239,43 +230,25 @@ class Warehouse:
         if not self.works or job.left_alone or job.pick_due is not None:
             return
         if order.get("status") in WAITING and open_lines(order):
-            self._plan_pick(job, self._now() + self._choices.wait(job, "until_picked", job.waves_made))
+            self._agenda.pick(job, self._now() + self._choices.wait(job, "until_picked", job.waves_made))
             self._store.save(job)
 
     def _take_on(self, job: Job) -> None:
         self._jobs[job.sales_order] = self._by_order[job.order_id] = job
 
-    def _plan_pick(self, job: Job, due: float) -> None:
-        job.pick_due = due
-        self._queue_up(job, due, _PICK)
-
     def _next(self, job: Job, wave: Wave, step: Step, at: float, delay: str) -> None:
-        wave.step, wave.attempts = step, 0
-        wave.due = at + self._choices.wait(job, delay, wave.number, step)
-        self._queue_up(job, wave.due, wave.number)
-
-    def _queue_up(self, job: Job, due: float | None, number: int) -> None:
-        if due is not None:
-            heapq.heappush(self._queue, (due, next(self._ticks), job.sales_order, number))
-
-    def _is_planned(self, entry: tuple[float, int, str, int]) -> bool:
-        """Whether an entry of the queue is still what is to be done then."""
-        due, _, sales_order, number = entry
-        job = self._jobs[sales_order]
-        if number == _PICK:
-            return job.pick_due == due
-        return any(wave.number == number and wave.due == due and wave.step != "done" for wave in job.waves)
+        wave.attempts = 0
+        self._agenda.do(job, wave, step, at + self._choices.wait(job, delay, wave.number, step))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
     # Work: each step knows when it was due (`at`), from which the next one counts
 
-    def _perform(self, job: Job, number: int, at: float) -> None:
-        if number == _PICK:
+    def _perform(self, at: float, job: Job, wave: Wave | None) -> None:
+        if wave is None:
             self._pick(job, at)
         else:
-            wave = next(wave for wave in job.waves if wave.number == number)
             try:
                 self._advance(job, wave, at)
             except BookError:
@@ -297,12 +270,12 @@ class Warehouse:
                 job, order, first_part(groups, self._choices.chance(job, "part")) if partly else whole
             )
         except BookError:
-            self._plan_pick(job, self._now() + _AGAIN_S / self._speed)
+            self._agenda.pick(job, self._now() + _AGAIN_S / self._speed)
             return
         putting_back = wave.number == 1 and self._choices.happens(job, "unpicked")
         self._next(job, wave, "unpick" if putting_back else "pack", at, "until_packed")
         if partly:
-            self._plan_pick(job, at + self._choices.wait(job, "until_rest"))
+            self._agenda.pick(job, at + self._choices.wait(job, "until_rest"))
 
     def _make(self, job: Job, order: Record, chosen: list[Taken]) -> Wave:
         """Pick these units: a fulfilment in state A. Raises BookError."""
@@ -343,7 +316,7 @@ class Warehouse:
         match wave.step:
             case "unpick":
                 self._put_back(job, wave)
-                self._plan_pick(job, at + self._choices.wait(job, "until_again", wave.number))
+                self._agenda.pick(job, at + self._choices.wait(job, "until_again", wave.number))
             case "pack":
                 self._pack(job, wave, at)
             case "ship":
@@ -425,11 +398,11 @@ class Warehouse:
         """The books or the channel refused. Goods that cannot leave are put back in the end."""
         wave.attempts += 1
         if wave.attempts < _MOST_ATTEMPTS:
-            wave.due = self._now() + min(_AGAIN_S * 2 ** (wave.attempts - 1), _MOST_AGAIN_S) / self._speed
-            self._queue_up(job, wave.due, wave.number)
+            wait = min(_AGAIN_S * 2 ** (wave.attempts - 1), _MOST_AGAIN_S) / self._speed
+            self._agenda.do(job, wave, wave.step, self._now() + wait)
         elif wave.shipped_at is None:
             self._put_back(job, wave)
-            self._plan_pick(job, self._now() + _MOST_AGAIN_S / self._speed)
+            self._agenda.pick(job, self._now() + _MOST_AGAIN_S / self._speed)
         else:
             wave.step = "done"
 
