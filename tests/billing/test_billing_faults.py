@@ -1,0 +1,93 @@
+"""Billing when something fails: each shipment is billed exactly once in effect."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.billing.shipped import BILLING, Sale, bill
+from tests.rigging import exceptions, in_world
+from tiktok_ns_pipeline.billing.flow import BillingFlow
+from tiktok_ns_pipeline.sandbox.faults import FaultKind
+from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
+from tiktok_ns_pipeline.sandbox.world import Line
+
+TRANSFORM = "POST /services/rest/record/v1/salesOrder"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.timeout_before_commit,
+        FaultKind.timeout_after_commit,
+        FaultKind.cut_before_commit,
+        FaultKind.cut_after_commit,
+        FaultKind.http_429,
+        FaultKind.concurrency_400,
+        FaultKind.http_500_before,
+        FaultKind.http_500_after,
+        FaultKind.http_503,
+        FaultKind.html_body,
+        FaultKind.unauthorized,
+    ],
+)
+def test_a_transform_that_fails_twice_still_gives_exactly_one_bill(kind: FaultKind) -> None:
+    async def story(rig: Rig) -> None:
+        sale = await Sale.placed(rig, Line("SKU-001", 2, "10.00"))
+        # Not all at once: a second transform would find something left to bill.
+        sale.ship((1, 1))
+        rig.faults.inject(kind, "netsuite", TRANSFORM, times=2)
+        await bill(rig)
+        await asyncio.sleep(3600)
+        await bill(rig)
+        assert len(sale.bills) == 1
+        sale.ship()
+        await bill(rig)
+        assert sum(sale.totals) == sale.sales_order.get("total")
+        assert len(sale.bills) == 2
+        assert exceptions(rig) == []
+
+    in_world(story)
+
+
+@pytest.mark.parametrize("point", ["staged", "planned", "claimed", "answered", "stored"])
+def test_a_crash_at_any_point_loses_and_doubles_nothing(point: str) -> None:
+    async def story(rig: Rig) -> None:
+        sales = [await Sale.placed(rig, Line("SKU-001", 2, "10.00")) for _ in range(3)]
+        for sale in sales:
+            sale.ship((1, 1))
+            sale.ship()
+        rig.faults.inject(FaultKind.crash, "pipeline", point)
+        with pytest.raises(SimulatedCrash, match=point):
+            await bill(rig)
+        await asyncio.sleep(60)
+        await bill(rig)
+        for sale in sales:
+            assert len(sale.bills) == 2
+            assert sum(sale.totals) == sale.sales_order.get("total")
+        assert exceptions(rig) == []
+
+    in_world(story)
+
+
+def test_two_processes_at_once_bill_each_shipment_once() -> None:
+    async def story(rig: Rig) -> None:
+        sales = [
+            await Sale.placed(rig, Line("SKU-001", 3, "10.01", seller_discount="0.10")) for _ in range(4)
+        ]
+        for sale in sales:
+            for _ in range(3):
+                sale.ship((1, 1))
+
+        async def process() -> None:
+            async with rig.runtime(governor_renew_s=2.0) as runtime:
+                await BillingFlow(runtime, "billing").run(BILLING)
+
+        await asyncio.gather(process(), process())
+        for sale in sales:
+            assert len(sale.bills) == 3
+            assert sum(sale.totals) == sale.sales_order.get("total")
+        assert exceptions(rig) == []
+
+    in_world(story)
