@@ -6,13 +6,15 @@ neither pandas, DuckDB, Arrow nor Alembic: every run imports it before its first
 
 import dagster as dg
 
-from tiktok_ns_pipeline import maintenance, orders, reconciliation
+from tiktok_ns_pipeline import billing, maintenance, orders, reconciliation, webhooks
 from tiktok_ns_pipeline.dagster_support import RuntimeResource
 
 defs = dg.Definitions.merge(
     orders.defs,
+    billing.defs,
     reconciliation.defs,
     maintenance.defs,
+    webhooks.defs,
     # A step in the run's own process costs 50 ms, in a process of its own two seconds (D B.2).
     dg.Definitions(resources={"runtime": RuntimeResource()}, executor=dg.in_process_executor),
 )

@@ -64,6 +64,8 @@ class Settings:
     tiktok: TikTokSettings
     netsuite: NetSuiteSettings
     durable: bool = True
+    webhooks_url: str = ""
+    """Where TikTok reaches the receiver of webhooks from the internet; empty where there is none."""
     holder: str = ""
     """Names this process in leases and the audit trail."""
     poll_s: float = 2.0
@@ -95,6 +97,7 @@ class Settings:
                 auth_url=reader.optional("TNS_TIKTOK_AUTH_URL", TIKTOK_AUTH),
             ),
             netsuite=_netsuite(reader),
+            webhooks_url=reader.optional("TNS_WEBHOOKS_URL", ""),
             holder=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}",
             poll_s=reader.number("TNS_POLL_SECONDS", 2.0),
             run_budget_s=reader.number("TNS_RUN_BUDGET_SECONDS", 120.0),
@@ -134,6 +137,11 @@ def database_url(environment: Mapping[str, str] | None = None) -> str:
     reader = _Reader(os.environ if environment is None else environment)
     data_dir = Path(reader.optional("TNS_DATA_DIR", ".tns")).absolute()
     return reader.optional("TNS_DATABASE_URL", f"sqlite:///{data_dir / 'ledger.sqlite'}")
+
+
+def webhooks_url(environment: Mapping[str, str] | None = None) -> str:
+    """The receiver's public address alone; empty where there is none."""
+    return _Reader(os.environ if environment is None else environment).optional("TNS_WEBHOOKS_URL", "")
 
 
 class _Reader:

@@ -38,6 +38,7 @@ def test_assets_by_group():
             "staged_sales_orders",
             "netsuite_sales_orders",
         },
+        "billing": {"staged_bills", "netsuite_bills"},
         "reconciliation": {"order_reconciliation"},
     }
 
@@ -57,19 +58,29 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
 def test_jobs_schedules_sensors_and_checks():
     found = repository()
     jobs = {job.name for job in found.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"orders_job", "items_job", "order_reconciliation_job", "maintenance_job"}
+    assert jobs == {
+        "orders_job",
+        "billing_job",
+        "items_job",
+        "order_reconciliation_job",
+        "maintenance_job",
+        "webhooks_job",
+    }
     assert {(s.name, s.cron_schedule, s.default_status.value) for s in found.schedule_defs} == {
         ("items_schedule", "20 * * * *", "RUNNING"),
         ("order_reconciliation_schedule", "0 * * * *", "RUNNING"),
         ("maintenance_schedule", "40 3 * * *", "RUNNING"),
+        ("webhooks_schedule", "35 * * * *", "RUNNING"),
     }
     assert {(s.name, s.minimum_interval_seconds, s.default_status.value) for s in found.sensor_defs} == {
-        ("orders_sensor", 2, "RUNNING")
+        ("orders_sensor", 2, "RUNNING"),
+        ("billing_sensor", 2, "RUNNING"),
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
         "netsuite_sales_orders:control_totals_hold",
         "netsuite_sales_orders:orders_posted_in_time",
         "staged_sales_orders:mapping_complete",
+        "netsuite_bills:bills_equal_shipments",
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
@@ -77,7 +88,14 @@ def test_jobs_schedules_sensors_and_checks():
 
 
 def test_every_job_runs_in_one_process_for_a_limited_time():
-    for name in ("orders_job", "items_job", "order_reconciliation_job", "maintenance_job"):
+    for name in (
+        "orders_job",
+        "billing_job",
+        "items_job",
+        "order_reconciliation_job",
+        "maintenance_job",
+        "webhooks_job",
+    ):
         job = defs.resolve_job_def(name)
         assert job.executor_def is dg.in_process_executor
         assert int(job.tags["dagster/max_runtime"]) <= 7200

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from tests.dagster.compose import DOCKER, read_compose
-from tiktok_ns_pipeline.settings import Settings
+from tiktok_ns_pipeline.settings import ReceiverSettings, Settings
 
 ROOT = DOCKER.parent
-OURS = ("init", "code", "daemon", "webserver", "webserver-read-only")
+OURS = ("init", "code", "daemon", "webserver", "webserver-read-only", "webhooks")
 FILLED_IN = {
     "POSTGRES_PASSWORD": "secret",
     "TNS_TIKTOK_APP_KEY": "key",
@@ -52,12 +52,24 @@ def test_the_code_location_finds_all_settings_and_its_secrets_only_in_files(tmp_
     assert str(settings.mapping_path) == "/etc/tns/mapping.yaml"
 
 
-def test_only_the_code_location_knows_the_accounts():
+def test_only_the_code_location_knows_the_accounts_and_the_receiver_the_app():
     for name, service in read_compose(FILLED_IN).items():
         knows = [
             variable for variable in service.environment if "TIKTOK" in variable or "NETSUITE" in variable
         ]
-        assert bool(knows) == (name == "code")
+        assert bool(knows) == (name in {"code", "webhooks"})
+
+
+def test_the_receiver_of_webhooks_knows_the_ledger_and_the_apps_secret_alone(tmp_path: Path):
+    service = read_compose(FILLED_IN)["webhooks"]
+    (tmp_path / "secret").write_text("something secret")
+    environment = {**service.environment, "TNS_TIKTOK_APP_SECRET_FILE": str(tmp_path / "secret")}
+    settings = ReceiverSettings.from_environment(environment)
+    assert (settings.app_key, settings.app_secret) == ("key", "something secret")
+    assert settings.database_url == "postgresql+psycopg2://tns:secret@postgres:5432/ledger"
+    assert set(environment) == {"TNS_DATABASE_URL", "TNS_TIKTOK_APP_KEY", "TNS_TIKTOK_APP_SECRET_FILE"}
+    assert service.raw["secrets"] == ["tiktok_app_secret"]
+    assert "volumes" not in service.raw
 
 
 def test_every_process_of_ours_runs_unprivileged_from_one_image():
@@ -78,7 +90,8 @@ def test_every_lasting_process_is_watched_and_waits_for_what_it_needs():
         assert bool(service.health) == (name != "init"), name
     waits = {name: dict(service.raw.get("depends_on", {})) for name, service in services.items()}
     assert waits["init"] == {"postgres": {"condition": "service_healthy"}}
-    assert waits["code"] == {"init": {"condition": "service_completed_successfully"}}
+    for name in ("code", "webhooks"):
+        assert waits[name] == {"init": {"condition": "service_completed_successfully"}}
     for name in ("daemon", "webserver", "webserver-read-only"):
         assert waits[name] == {"code": {"condition": "service_healthy"}}
 

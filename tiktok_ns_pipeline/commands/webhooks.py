@@ -115,7 +115,7 @@ def register(
 
     Needs all settings. TikTok takes https, a domain name and no port. Without --event it registers what
     the flows use. One address per event and shop: another one is replaced. Exit code 1 when TikTok
-    accepted an entry but does not list it.
+    refused an entry, or accepted it but does not list it.
 
     Example: tiktok-ns webhooks register https://shop.example.com/webhooks/tiktok --shop us
     """
@@ -137,7 +137,10 @@ def register(
                 done += outcomes
         return done
 
-    if any(one.outcome == "not seen" for one in asyncio.run(run())):
+    outcomes = {one.outcome for one in asyncio.run(run())}
+    if "refused" in outcomes:
+        fail("TikTok refused some of these; the app may lack a permission", WRONG)
+    if "not seen" in outcomes:
         fail("TikTok accepted what it does not list; run this again in some minutes", WRONG)
 
 
@@ -180,7 +183,8 @@ def _known_events(names: Sequence[str]) -> list[str]:
 def _tell(code: str, outcomes: Sequence[Registered]) -> None:
     for one in outcomes:
         before = f" (was {one.before})" if one.before else ""
-        console().print(f"{code}  {one.event_type}: {one.outcome}{before}", markup=False, soft_wrap=True)
+        why = f", {one.why}" if one.why else ""
+        console().print(f"{code}  {one.event_type}: {one.outcome}{before}{why}", markup=False, soft_wrap=True)
 
 
 async def _listed(settings: Settings, codes: Sequence[str]) -> list[tuple[str, str, str]]:

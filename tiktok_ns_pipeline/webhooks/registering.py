@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tiktok_ns_pipeline.settings import TIKTOK_API
 from tiktok_ns_pipeline.tiktok.calling import ShopAccess
+from tiktok_ns_pipeline.tiktok.errors import TikTokPermissionError, TikTokRefused
 from tiktok_ns_pipeline.tiktok.subscriptions import WebhookCalls
 
 DEFAULT_EVENTS = (
@@ -32,11 +33,15 @@ PAUSES_S = (0.5, 2.0, 5.0, 10.0, 20.0)
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What became of one event type. `before` is the other address that TikTok posted to until now."""
+    """What became of one event type."""
 
     event_type: str
-    outcome: Literal["was there", "registered", "deleted", "not seen"]
+    outcome: Literal["was there", "registered", "deleted", "not seen", "refused"]
+    """`not seen` was accepted and is not listed; `refused` was not accepted."""
     before: str | None = None
+    """The other address that TikTok posted to until now."""
+    why: str = ""
+    """What TikTok said when it refused."""
 
 
 def complaint_about(address: str, api_url: str) -> str | None:
@@ -74,23 +79,28 @@ async def register(
     *,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> list[Registered]:
-    """Have these events of a shop posted to the address; raises TikTokError when TikTok refuses."""
+    """Have these events of a shop posted to the address.
+
+    Raises TikTokError when TikTok cannot be asked; what it refuses is in the result.
+    """
     before = await _addresses(calls, shop)
-    wanted = missing = [event for event in events if before.get(event) != address]
+    done = {event: Registered(event, "was there") for event in events if before.get(event) == address}
+    missing = [event for event in events if event not in done]
     for seconds in PAUSES_S:
         if not missing:
             break
         for event in missing:
-            await calls.register(shop, event, address)
+            try:
+                await calls.register(shop, event, address)
+            except (TikTokRefused, TikTokPermissionError) as error:
+                done[event] = Registered(event, "refused", before.get(event), str(error))
         await pause(seconds)
         listed = await _addresses(calls, shop)
-        missing = [event for event in missing if listed.get(event) != address]
-    return [
-        Registered(event, "not seen" if event in missing else "registered", before.get(event))
-        if event in wanted
-        else Registered(event, "was there")
-        for event in events
-    ]
+        for event in missing:
+            if listed.get(event) == address:
+                done[event] = Registered(event, "registered", before.get(event))
+        missing = [event for event in missing if event not in done]
+    return [done.get(event) or Registered(event, "not seen", before.get(event)) for event in events]
 
 
 async def unregister(calls: WebhookCalls, shop: ShopAccess, events: Sequence[str]) -> list[Registered]:
