@@ -36,7 +36,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a look found, and the instant of the newest landing among it."""
+    """What a look found, and the instant of the newest landing when it began."""
 
     fulfilments: tuple[Fulfilment, ...]
     unreadable: tuple[Unreadable, ...]
@@ -55,9 +55,9 @@ class FulfilmentWatch:
     def look(self, landed_at: datetime | None, waiting: Mapping[str, date]) -> Observed:
         """What landed since an instant and was not decided in this run, and what waits."""
         since = landed_at - OVERLAP if landed_at else _BEGINNING
+        newest = self._lake.last_landing(FULFILMENTS, shop=self._shop.code)
         landed = self._lake.landed_since(FULFILMENTS, since, shop=self._shop.code, columns=_COLUMNS)
         days = {row["fulfilment_id"]: row["day"] for row in landed if not self._is_known(row)}
-        newest = max((row["landed_at"] for row in landed), default=None)
         rows = self.current({**waiting, **days}) if since != _BEGINNING else landed
         return self._observed([row for row in rows if not self._is_known(row)], newest)
 

@@ -134,6 +134,14 @@ class Lake:
 
         return _settled(query)
 
+    def last_landing(self, table: Table, *, shop: str) -> datetime | None:
+        """When rows of a shop landed last, by the names of its files; None where none ever did.
+
+        A compaction counts as a landing.
+        """
+        names = [naming.name_of(path) for path in self._files(table, shop, None)]
+        return naming.landed_at(max(names)) if names else None
+
     def connect(self, as_of: datetime | None = None) -> DuckDBPyConnection:
         """A DuckDB in memory with both views of every table; the caller closes it.
 

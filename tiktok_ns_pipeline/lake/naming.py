@@ -16,6 +16,8 @@ from tiktok_ns_pipeline.lake.tables import Table
 DATA = ".parquet"
 REPLACES = ".replaces"
 
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
 _SHOP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -37,12 +39,17 @@ def stem(instant: datetime) -> str:
 
 def stamp(instant: datetime) -> str:
     """An instant as names spell it; sorts as the instants do."""
-    return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    return instant.astimezone(UTC).strftime(_STAMP)
 
 
 def landed_by(path: str, instant: datetime) -> bool:
     """Whether the file had landed by an instant."""
     return name_of(path).split("-")[0] <= stamp(instant)
+
+
+def landed_at(path: str) -> datetime:
+    """When the file landed."""
+    return datetime.strptime(name_of(path).split("-")[0], _STAMP).replace(tzinfo=UTC)
 
 
 def folder_of(path: str) -> str:
