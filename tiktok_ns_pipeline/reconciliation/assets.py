@@ -1,4 +1,4 @@
-"""The proof of orders as Dagster shows it: one partition for each day, proved anew as often as one likes.
+"""The proofs as Dagster shows them: one partition for each day, proved anew as often as one likes.
 
 A partition re-lists its day from both systems in full, so a range of partitions is the backfill. Days
 are proved one run each: every day has its own verdict, figures and history, and a day that cannot be
@@ -14,19 +14,32 @@ import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import (
     FINANCE,
+    OPERATIONS,
     RuntimeResource,
     in_event_loop,
     markdown_table,
     table_metadata,
 )
-from tiktok_ns_pipeline.lake.tables import ORDER_RECONCILIATION
-from tiktok_ns_pipeline.reconciliation.checks import ASSET, CHECK_SPECS, DAYS, check_results
+from tiktok_ns_pipeline.lake.tables import FULFILMENT_RECONCILIATION, ORDER_RECONCILIATION
+from tiktok_ns_pipeline.reconciliation.checks import (
+    ASSET,
+    CHECK_SPECS,
+    DAYS,
+    FULFILMENT_ASSET,
+    FULFILMENT_CHECK_SPECS,
+    check_results,
+    fulfilment_check_results,
+)
 
 if TYPE_CHECKING:
+    from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
     from tiktok_ns_pipeline.reconciliation.orders import Reconciliation
 
 GROUP = "reconciliation"
 POOL = "order_proof"
+FULFILMENT_POOL = "fulfilment_proof"
+_WORST = 20
+"""Rows in the table of the worst, for each shop."""
 
 _RETRIES = dg.RetryPolicy(
     max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -79,6 +92,77 @@ def _metadata(proofs: "Mapping[str, Reconciliation]") -> dict[str, Any]:
         "differences": sum(len(proof.wrong) for proof in ran),
         "shops_not_proved": len(proofs) - len(ran),
         **dict(sorted(verdicts.items())),
+        "statements": dg.MetadataValue.md(
+            markdown_table(("shop", "statement"), [(shop, proof.statement) for shop, proof in proofs.items()])
+        ),
+    }
+
+
+@dg.asset(
+    name=FULFILMENT_ASSET,
+    deps=[dg.AssetKey(["tiktok_shop", "orders"]), "netsuite_sales_orders"],
+    partitions_def=DAYS,
+    check_specs=FULFILMENT_CHECK_SPECS,
+    group_name=GROUP,
+    owners=[OPERATIONS, FINANCE],
+    kinds={"tiktok", "netsuite", "parquet", "duckdb"},
+    metadata=table_metadata(FULFILMENT_RECONCILIATION),
+    pool=FULFILMENT_POOL,
+    retry_policy=_RETRIES,
+)
+def fulfilment_reconciliation(
+    context: dg.AssetExecutionContext, runtime: RuntimeResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """What followed the orders of the day: every unit that left or that TikTok shows as gone, every
+    order that is or should be closed, every bill.
+
+    Read from the two systems alone, whenever it happened: an order is shipped, cancelled and billed
+    days after it was placed, so a day is worth proving again. Each shop's day is its own business day.
+    """
+    day = date.fromisoformat(context.partition_key)
+    proofs = in_event_loop(_prove_fulfilments(runtime, day, context.run.run_id))
+    for shop, proof in proofs.items():
+        (context.log.warning if proof.not_run or proof.wrong else context.log.info)(
+            f"{shop}: {proof.statement}"
+        )
+    yield dg.MaterializeResult(
+        metadata=_fulfilment_metadata(proofs), check_results=list(fulfilment_check_results(proofs))
+    )
+
+
+async def _prove_fulfilments(
+    resource: RuntimeResource, day: date, run_id: str
+) -> "dict[str, FulfilmentProof]":
+    from tiktok_ns_pipeline.reconciliation.every_shop import prove_fulfilments_of_every_shop
+
+    async with resource.opened() as runtime:
+        return await prove_fulfilments_of_every_shop(runtime, day, run_id)
+
+
+def _fulfilment_metadata(proofs: "Mapping[str, FulfilmentProof]") -> dict[str, Any]:
+    from tiktok_ns_pipeline.reconciliation.fulfilments.checking import worst
+
+    ran = {shop: proof for shop, proof in proofs.items() if not proof.not_run}
+    verdicts = Counter(row.verdict.value for proof in ran.values() for row in proof.rows)
+    amounts = [
+        (shop, currency, f"{expected:,f}", f"{billed:,f}", f"{billed - expected:+,f}")
+        for shop, proof in ran.items()
+        for currency, (expected, billed) in proof.amounts().items()
+    ]
+    tables = {shop: worst(proof, _WORST) for shop, proof in ran.items() if proof.wrong}
+    return {
+        "dagster/partition_row_count": sum(len(proof.rows) for proof in ran.values()),
+        "units_shipped_in_netsuite": sum(proof.shipped_in_netsuite for proof in ran.values()),
+        "units_shipped_at_tiktok": sum(proof.shipped_at_tiktok for proof in ran.values()),
+        "differences": sum(len(proof.wrong) for proof in ran.values()),
+        "shops_not_proved": len(proofs) - len(ran),
+        **dict(sorted(verdicts.items())),
+        "amounts": dg.MetadataValue.md(
+            markdown_table(("shop", "currency", "to bill", "billed", "difference"), amounts)
+        ),
+        "worst": dg.MetadataValue.md(
+            "\n\n".join(f"**shop {shop}**\n\n{table}" for shop, table in tables.items()) or "none"
+        ),
         "statements": dg.MetadataValue.md(
             markdown_table(("shop", "statement"), [(shop, proof.statement) for shop, proof in proofs.items()])
         ),

@@ -1,20 +1,35 @@
-"""When the proof is made: today every hour, so that drift shows the same day, and yesterday in the morning.
+"""When the proofs are made.
 
-Each shop's clock decides what its today is, so one hourly schedule asks for the days that are due in
-any shop.
+Orders: today every hour, so that drift shows the same day, and yesterday in the morning. Each shop's
+clock decides what its today is, so one hourly schedule asks for the days that are due in any shop.
+What follows orders: every morning all days whose orders may still be shipped, cancelled or billed.
 """
 
-from datetime import UTC
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
-from tiktok_ns_pipeline.reconciliation.assets import order_reconciliation
+from tiktok_ns_pipeline.reconciliation.assets import fulfilment_reconciliation, order_reconciliation
+
+if TYPE_CHECKING:
+    from tiktok_ns_pipeline.mapping import Mapping
 
 order_reconciliation_job = dg.define_asset_job(
     "order_reconciliation_job",
     selection=dg.AssetSelection.assets(order_reconciliation),
     description="Proves one day of orders in both directions.",
+    executor_def=dg.in_process_executor,
+    tags={MAX_RUNTIME_TAG: "7200"},
+)
+
+
+fulfilment_reconciliation_job = dg.define_asset_job(
+    "fulfilment_reconciliation_job",
+    selection=dg.AssetSelection.assets(fulfilment_reconciliation),
+    description="Proves what followed one day's orders: shipments, cancellations and bills.",
     executor_def=dg.in_process_executor,
     tags={MAX_RUNTIME_TAG: "7200"},
 )
@@ -30,8 +45,30 @@ def order_reconciliation_schedule(
     context: dg.ScheduleEvaluationContext,
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """One run for each day that is due in some shop."""
-    from tiktok_ns_pipeline.mapping import MappingError, load_mapping
     from tiktok_ns_pipeline.reconciliation.every_shop import days_to_prove
+
+    return _runs(context, days_to_prove)
+
+
+@dg.schedule(
+    job=fulfilment_reconciliation_job,
+    cron_schedule="30 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="At 07:30 of the first shop's clock: every day of the last `fulfilment.watch_days`.",
+)
+def fulfilment_reconciliation_schedule(
+    context: dg.ScheduleEvaluationContext,
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """One run for each day whose orders are still watched."""
+    from tiktok_ns_pipeline.reconciliation.every_shop import days_to_follow
+
+    return _runs(context, days_to_follow)
+
+
+def _runs(
+    context: dg.ScheduleEvaluationContext, due: "Callable[[Mapping, datetime], list[date]]"
+) -> list[dg.RunRequest] | dg.SkipReason:
+    from tiktok_ns_pipeline.mapping import MappingError, load_mapping
     from tiktok_ns_pipeline.settings import Settings, SettingsError
 
     try:
@@ -40,14 +77,15 @@ def order_reconciliation_schedule(
         return dg.SkipReason(f"the shops are not known: {error}")
     hour = context.scheduled_execution_time.astimezone(UTC)
     # The keys tell the runs of one hour apart, which Dagster demands; the next hour has others.
-    return [
+    runs = [
         dg.RunRequest(run_key=f"{hour:%Y-%m-%dT%H}Z proves {day}", partition_key=day.isoformat())
-        for day in days_to_prove(mapping, hour)
+        for day in due(mapping, hour)
     ]
+    return runs or dg.SkipReason("no day is due this hour")
 
 
 defs = dg.Definitions(
-    assets=[order_reconciliation],
-    jobs=[order_reconciliation_job],
-    schedules=[order_reconciliation_schedule],
+    assets=[order_reconciliation, fulfilment_reconciliation],
+    jobs=[order_reconciliation_job, fulfilment_reconciliation_job],
+    schedules=[order_reconciliation_schedule, fulfilment_reconciliation_schedule],
 )

@@ -1,4 +1,4 @@
-"""The proof's three questions as Dagster shows them, answered for each day by itself.
+"""The proofs' questions as Dagster shows them, answered for each day by itself.
 
 Checks of single days keep their own verdicts: yesterday's missing order stays red until yesterday is
 proved again, however clean today is.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import check_result
 
 if TYPE_CHECKING:
-    from tiktok_ns_pipeline.reconciliation.checking import CheckOutcome
+    from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
     from tiktok_ns_pipeline.reconciliation.orders import Reconciliation
 
 ASSET = "order_reconciliation"
@@ -29,59 +29,88 @@ _QUESTIONS = {
     "order_amounts_agree": "Every Sales Order comes to what TikTok owes the seller, to the cent.",
 }
 
+FULFILMENT_ASSET = "fulfilment_reconciliation"
+
+_FULFILMENT_QUESTIONS = {
+    "no_unsynced_fulfilments": "What left, says NetSuite, is shipped at TikTok under the same number.",
+    "no_shipment_without_fulfilment": "What TikTok shows as gone has its Item Fulfillment.",
+    "cancelled_orders_closed": "Orders that TikTok cancelled are closed in NetSuite, and no others are.",
+    "shipped_orders_billed": "What left is billed once and to the cent, where the shop bills.",
+}
+
 _OFFENDERS = 200
 
+_State = Literal["passed", "failed", "not_run"]
 
-def _specs() -> list[dg.AssetCheckSpec]:
+
+class _Outcome(Protocol):
+    """The answer to one question about one shop's day."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> _State: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def table(self) -> str: ...
+
+
+def _specs(asset: str, questions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     with warnings.catch_warnings():
         # Checks of single partitions are a preview in Dagster 1.13; without them a check shows the
         # verdict on whichever day was proved last (D A.3).
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
-            dg.AssetCheckSpec(name, asset=ASSET, description=question, partitions_def=DAYS)
-            for name, question in _QUESTIONS.items()
+            dg.AssetCheckSpec(name, asset=asset, description=question, partitions_def=DAYS)
+            for name, question in questions.items()
         ]
 
 
-CHECK_SPECS = _specs()
+CHECK_SPECS = _specs(ASSET, _QUESTIONS)
+FULFILMENT_CHECK_SPECS = _specs(FULFILMENT_ASSET, _FULFILMENT_QUESTIONS)
 
 
 def check_results(proofs: Mapping[str, Reconciliation]) -> Iterator[dg.AssetCheckResult]:
     """One answer to each question, over all shops."""
     from tiktok_ns_pipeline.reconciliation.checking import CHECKS
 
+    unread = any(proof.not_run for proof in proofs.values())
     for question in CHECKS:
-        yield _answer({shop: question(proof) for shop, proof in proofs.items()}, proofs)
+        yield _answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
 
 
-def _answer(
-    outcomes: Mapping[str, CheckOutcome], proofs: Mapping[str, Reconciliation]
-) -> dg.AssetCheckResult:
-    offenders = {shop: outcome for shop, outcome in outcomes.items() if outcome.offenders}
-    names = [
-        f"{shop}/{row.order_id or row.external_id}" for shop, o in offenders.items() for row in o.offenders
-    ]
+def fulfilment_check_results(proofs: Mapping[str, FulfilmentProof]) -> Iterator[dg.AssetCheckResult]:
+    """One answer to each question about what followed orders, over all shops."""
+    from tiktok_ns_pipeline.reconciliation.fulfilments.checking import CHECKS
+
+    unread = any(proof.not_run for proof in proofs.values())
+    for question in CHECKS:
+        yield _answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
+
+
+def _answer(outcomes: Mapping[str, _Outcome], *, unread: bool) -> dg.AssetCheckResult:
+    tables = {shop: outcome.table for shop, outcome in outcomes.items() if outcome.names}
+    names = [f"{shop}/{name}" for shop, outcome in outcomes.items() for name in outcome.names]
     return check_result(
-        _state(outcomes, proofs),
+        _state(outcomes, unread=unread),
         "; ".join(f"shop {shop}: {outcome.description}" for shop, outcome in outcomes.items()),
         check_name=next(iter(outcomes.values())).name,
         metadata={
             "number_of_offenders": len(names),
             "offenders": dg.MetadataValue.json(names[:_OFFENDERS]),
             "table": dg.MetadataValue.md(
-                "\n\n".join(f"**shop {shop}**\n\n{outcome.table}" for shop, outcome in offenders.items())
-                or "none"
+                "\n\n".join(f"**shop {shop}**\n\n{table}" for shop, table in tables.items()) or "none"
             ),
         },
     )
 
 
-def _state(
-    outcomes: Mapping[str, CheckOutcome], proofs: Mapping[str, Reconciliation]
-) -> Literal["passed", "failed", "not_run"]:
+def _state(outcomes: Mapping[str, _Outcome], *, unread: bool) -> _State:
     """An offender in one shop is one, whatever the others say; an unread shop is not a clean one."""
     states = {outcome.state for outcome in outcomes.values()}
     if "failed" in states:
         return "failed"
-    unread = any(proof.not_run for proof in proofs.values())
     return "not_run" if unread or states == {"not_run"} else "passed"

@@ -5,32 +5,57 @@ A shop that the seller did not open to us is no clean shop: its proof did not ru
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
+from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.mapping import Mapping
-from tiktok_ns_pipeline.reconciliation.orders import Reconciliation, not_run
+from tiktok_ns_pipeline.reconciliation.fulfilments import model as fulfilments
+from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
+from tiktok_ns_pipeline.reconciliation.fulfilments.proof import prove_day
+from tiktok_ns_pipeline.reconciliation.orders import Reconciliation, Side, not_run
 from tiktok_ns_pipeline.reconciliation.proof import reconcile_day
 from tiktok_ns_pipeline.reconciliation.reading import Sources
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.errors import TikTokError
+
+_Proof = TypeVar("_Proof")
 
 MORNING = 7
 """Hour at which a shop's yesterday is proved: the day is over and its orders had time to arrive."""
 
 
 async def reconcile_every_shop(runtime: Runtime, day: date, run_id: str) -> dict[str, Reconciliation]:
-    """Prove a date in every shop of the mapping, one after the other; by shop code."""
+    """Prove the orders of a date in every shop of the mapping, one after the other; by shop code."""
+    return await _in_every_shop(runtime, day, run_id, reconcile_day, not_run)
+
+
+async def prove_fulfilments_of_every_shop(
+    runtime: Runtime, day: date, run_id: str
+) -> dict[str, FulfilmentProof]:
+    """Prove what followed the orders of a date in every shop of the mapping; by shop code."""
+    return await _in_every_shop(runtime, day, run_id, prove_day, fulfilments.not_run)
+
+
+async def _in_every_shop(
+    runtime: Runtime,
+    day: date,
+    run_id: str,
+    prove: Callable[[Sources, Lake, date, str], Awaitable[_Proof]],
+    unread: Callable[[Side, str, datetime], _Proof],
+) -> dict[str, _Proof]:
     try:
         opened = {access.shop_id: access for access in await runtime.tiktok.authorized_shops("finance")}
     except TikTokError as error:
         now = runtime.clock.now()
-        return {code: not_run("tiktok", str(error), now) for code in runtime.mapping.shops}
-    proofs: dict[str, Reconciliation] = {}
+        return {code: unread("tiktok", str(error), now) for code in runtime.mapping.shops}
+    proofs: dict[str, _Proof] = {}
     for code, shop in runtime.mapping.shops.items():
         access = opened.get(shop.tiktok_shop_id)
         if access is None:
             reason = f"the seller has not opened shop {shop.tiktok_shop_id} to this app"
-            proofs[code] = not_run("tiktok", reason, runtime.clock.now())
+            proofs[code] = unread("tiktok", reason, runtime.clock.now())
             continue
         sources = Sources(
             tiktok=runtime.tiktok,
@@ -40,7 +65,7 @@ async def reconcile_every_shop(runtime: Runtime, day: date, run_id: str) -> dict
             mapping=runtime.mapping,
             clock=runtime.clock,
         )
-        proofs[code] = await reconcile_day(sources, runtime.lake, day, run_id)
+        proofs[code] = await prove(sources, runtime.lake, day, run_id)
     return proofs
 
 
@@ -53,3 +78,14 @@ def days_to_prove(mapping: Mapping, now: datetime) -> list[date]:
         if local.hour == MORNING:
             days.add(local.date() - timedelta(days=1))
     return sorted(days)
+
+
+def days_to_follow(mapping: Mapping, now: datetime) -> list[date]:
+    """The dates whose orders are proved again this full hour: in the morning of the first shop's clock
+    all that are watched, since an order is shipped, cancelled and billed days after it was placed."""
+    first = next(iter(mapping.shops.values()))
+    if now.astimezone(first.zone).hour != MORNING:
+        return []
+    watched = range(mapping.fulfilment.watch_days + 1)
+    todays = {now.astimezone(shop.zone).date() for shop in mapping.shops.values()}
+    return sorted({today - timedelta(days=back) for today in todays for back in watched})
