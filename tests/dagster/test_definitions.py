@@ -38,7 +38,6 @@ def test_assets_by_group():
             "staged_sales_orders",
             "netsuite_sales_orders",
         },
-        "billing": {"staged_bills", "netsuite_bills"},
         "reconciliation": {"order_reconciliation"},
     }
 
@@ -60,7 +59,6 @@ def test_jobs_schedules_sensors_and_checks():
     jobs = {job.name for job in found.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
         "orders_job",
-        "billing_job",
         "items_job",
         "order_reconciliation_job",
         "maintenance_job",
@@ -74,13 +72,11 @@ def test_jobs_schedules_sensors_and_checks():
     }
     assert {(s.name, s.minimum_interval_seconds, s.default_status.value) for s in found.sensor_defs} == {
         ("orders_sensor", 2, "RUNNING"),
-        ("billing_sensor", 2, "RUNNING"),
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
         "netsuite_sales_orders:control_totals_hold",
         "netsuite_sales_orders:orders_posted_in_time",
         "staged_sales_orders:mapping_complete",
-        "netsuite_bills:bills_equal_shipments",
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
@@ -90,7 +86,6 @@ def test_jobs_schedules_sensors_and_checks():
 def test_every_job_runs_in_one_process_for_a_limited_time():
     for name in (
         "orders_job",
-        "billing_job",
         "items_job",
         "order_reconciliation_job",
         "maintenance_job",
