@@ -430,3 +430,29 @@ def test_ids_are_too_long_for_floats():
     world = new_world()
     orders = [world.order(order_id) for order_id in world.draw_orders(50)]
     assert any(str(int(float(order["id"]))) != order["id"] for order in orders)
+
+
+def test_who_ships_changes_nothing_of_what_is_ordered():
+    def drawn(**mix: object) -> list[tuple[object, ...]]:
+        drafts = [draw(5, number, AT, Mix(**mix)) for number in range(1, 300)]
+        return [(one.facts.lines, one.facts.address, one.facts.by_seller, one.buyer) for one in drafts]
+
+    assert drawn() == drawn(shipped_by="warehouse") == drawn(cancel_requested=1.0, delivery_failed=1.0)
+
+
+def test_what_a_warehouse_has_to_cope_with_occurs_only_where_there_is_one_or_if_asked_for():
+    assert Mix().rate("cancel_requested") == 0
+    assert Mix(shipped_by="warehouse").rate("cancel_requested") > 0
+    assert Mix.plain(shipped_by="warehouse").rate("cancel_requested") == 0
+    assert Mix(cancel_requested=0.5).rate("cancel_requested") == 0.5
+
+
+def test_deadlines_count_from_the_release():
+    world = new_world()
+    order_id = world.place_order("us", ["SKU-001"], status=Status.on_hold)
+    world.advance(3600)
+    world.release(order_id)
+    order, released = world.order(order_id), AT + 3600
+    assert order["rts_sla_time"] == released + 2 * 86_400
+    assert order["rts_sla_time"] < order["tts_sla_time"] < order["cancel_order_sla_time"]
+    assert order["shipping_due_time"] <= order["collection_due_time"] <= order["delivery_due_time"]
