@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.rigging import SOON, sales_orders
+from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow, RunReport, RunRequest
 from tiktok_ns_pipeline.sandbox.rig import Rig
 
 
@@ -62,3 +63,14 @@ def amend(rig: Rig, fulfilment_id: str, **fields: Any) -> None:
         body["package"] = {"items": [{"packageTrackingNumber": number} for number in fields["tracking"]]}
         replace = frozenset({"package"})
     rig.books.patch("itemFulfillment", fulfilment_id, body, replace)
+
+
+async def tell(rig: Rig, *, idle_s: float = 10.0, budget_s: float = 3600.0) -> RunReport:
+    """One run of the shipments flow."""
+    async with rig.runtime() as runtime:
+        return await FulfilmentFlow(runtime, "shipments").run(RunRequest(budget_s=budget_s, idle_s=idle_s))
+
+
+def shown(rig: Rig, order_id: str) -> list[str]:
+    """The tracking number of each unit as TikTok shows it, in line order; empty where there is none."""
+    return [line.shipped.tracking if line.shipped else "" for line in rig.world.facts(order_id).lines]

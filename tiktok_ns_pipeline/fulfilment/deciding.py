@@ -108,8 +108,16 @@ def way_of(order: Order, region: str) -> Way | None:
     return None
 
 
-def decide(document: ShipmentDocument, order: Order, region: str, siblings: Sequence[str] = ()) -> Step:
-    """The next step for a parcel. `siblings` are tracking numbers of the order's other parcels."""
+def decide(
+    document: ShipmentDocument,
+    order: Order,
+    region: str,
+    siblings: Sequence[str] = (),
+    *,
+    is_correction: bool = False,
+) -> Step:
+    """The next step for a parcel. `siblings` are tracking numbers of the order's other parcels;
+    `is_correction` says that NetSuite changed it after it was planned first."""
     way = way_of(order, region)
     if way is None:
         return Refuse(
@@ -123,7 +131,7 @@ def decide(document: ShipmentDocument, order: Order, region: str, siblings: Sequ
     lines = [line for line in order.line_items if line.id in wanted]
     if len(lines) < len(wanted):
         return Restage("TikTok no longer shows all of its units")
-    return _decide(way, document, order, lines, siblings)
+    return _decide(way, document, order, lines, siblings, is_correction=is_correction)
 
 
 def package_of(lines: Sequence[LineItem]) -> str | None:
@@ -132,7 +140,13 @@ def package_of(lines: Sequence[LineItem]) -> str | None:
 
 
 def _decide(
-    way: Way, document: ShipmentDocument, order: Order, lines: Sequence[LineItem], siblings: Sequence[str]
+    way: Way,
+    document: ShipmentDocument,
+    order: Order,
+    lines: Sequence[LineItem],
+    siblings: Sequence[str],
+    *,
+    is_correction: bool,
 ) -> Step:
     elsewhere = [line for line in lines if _is_arranged(line) and not _agrees(way, document, line, siblings)]
     still_open = [line for line in lines if not _is_arranged(line)]
@@ -143,7 +157,11 @@ def _decide(
         return _when_cancelled(document, order, cancelled, lines)
     if way == "label":
         return _label(document, lines, still_open)
-    return _why_unready(order) or _write(way, document, order, elsewhere, still_open)
+    if unready := _why_unready(order):
+        return unready
+    if elsewhere:
+        return _correction(document, order, elsewhere, is_correction=is_correction)
+    return Mark(tuple(_ids(still_open))) if way == "mark" else _packages(document, order, still_open)
 
 
 def _why_unready(order: Order) -> Hold | None:
@@ -154,18 +172,8 @@ def _why_unready(order: Order) -> Hold | None:
     return None
 
 
-def _write(
-    way: Way,
-    document: ShipmentDocument,
-    order: Order,
-    elsewhere: Sequence[LineItem],
-    still_open: Sequence[LineItem],
-) -> Step:
-    if elsewhere:
-        return _correction(document, order, elsewhere)
-    if way == "mark":
-        return Mark(tuple(line.id for line in still_open))
-    return _packages(document, order, still_open)
+def _ids(lines: Sequence[LineItem]) -> list[str]:
+    return [line.id for line in lines]
 
 
 def _is_arranged(line: LineItem) -> bool:
@@ -206,10 +214,13 @@ def _label(document: ShipmentDocument, lines: Sequence[LineItem], still_open: Se
     )
 
 
-def _correction(document: ShipmentDocument, order: Order, elsewhere: Sequence[LineItem]) -> Step:
+def _correction(
+    document: ShipmentDocument, order: Order, elsewhere: Sequence[LineItem], *, is_correction: bool
+) -> Step:
     """Ours replaces what TikTok shows, unless that was told later than ours was saved."""
     shown = ", ".join(sorted({shown_tracking(line) or "" for line in elsewhere}))
-    if any(line.rts_time is not None and line.rts_time > document.saved_at for line in elsewhere):
+    told_later = any(line.rts_time is not None and line.rts_time > document.saved_at for line in elsewhere)
+    if told_later and not is_correction:
         return Refuse(
             "tracking_update_refused",
             "told_later",

@@ -62,6 +62,8 @@ class Fulfilment:
     lines: tuple[ShippedLine, ...]
     order_lines: tuple[OrderLine, ...]
     """Of its Sales Order, when it was read."""
+    is_of_channel: bool = False
+    """Whether its Sales Order says that TikTok's own warehouse ships."""
 
     @property
     def has_left(self) -> bool:
@@ -190,4 +192,5 @@ def fulfilment_of(row: Mapping[str, Any]) -> Fulfilment:
             )
             for line in payload.get("salesOrderLines", ())
         ),
+        is_of_channel=payload.get("header", {}).get("shipper") == "channel",
     )

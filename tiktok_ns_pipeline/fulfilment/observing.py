@@ -167,7 +167,7 @@ class FulfilmentWatch:
         offset = await self._runtime.netsuite.account_utc_offset(lane="documents")
         seconds = int(offset.total_seconds())
         with self._runtime.ledger.begin() as tx:
-            stored = tx.cursors.get(_OFFSET)
+            stored: dict[str, Any] | None = tx.cursors.get(_OFFSET)
             if stored is None or stored["seconds"] != seconds:
                 changed_at = None if stored is None else now.isoformat()
                 stored = {"seconds": seconds, "changed_at": changed_at}

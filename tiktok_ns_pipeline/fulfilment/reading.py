@@ -23,7 +23,7 @@ from tiktok_ns_pipeline.netsuite.values import to_decimal, to_instant
 
 _IDS_PER_QUERY = 500
 
-# $order_field, $shop_field and $ids_field are script ids from the mapping, which allows nothing else.
+# Names with a $ are script ids from the mapping, which allows nothing else there.
 _FROM = """
 FROM transaction f
 JOIN previoustransactionlinelink k ON k.nextdoc = f.id AND k.linktype = 'ShipRcpt'
@@ -36,7 +36,8 @@ _HEADERS = f"""
 SELECT DISTINCT f.id, f.tranid, f.status, TO_CHAR(f.trandate, 'YYYY-MM-DD') AS tran_date,
        TO_CHAR(f.lastmodifieddate, 'YYYY-MM-DD HH24:MI:SS') AS modified_at,
        NVL(BUILTIN.DF(f.shipmethod), f.shipcarrier) AS carrier,
-       o.id AS sales_order_id, o.$order_field AS order_id, o.$shop_field AS shop{_FROM}"""
+       o.id AS sales_order_id, o.$order_field AS order_id, o.$shop_field AS shop,
+       o.$shipper_field AS shipper{_FROM}"""
 
 CHANGED_SINCE = f"""{_HEADERS}
   AND f.lastmodifieddate >= TO_DATE(?, 'YYYY-MM-DD HH24:MI:SS')
@@ -117,6 +118,7 @@ class FulfilmentReader:
         self._fields = {
             "order_field": fields.body.order_id,
             "shop_field": fields.body.shop,
+            "shipper_field": fields.body.fulfilment,
             "ids_field": fields.line.line_ids,
         }
 

@@ -27,6 +27,8 @@ from tiktok_ns_pipeline.tiktok.models import LineItem, Order
 STAGING_KINDS = ("malformed_fulfilment", "shipped_quantity_differs", "tracking_missing")
 """Exceptions about a fulfilment that staging opens, and whose absence from a later staging proves gone."""
 
+_CHANNEL_SHIPS = "TikTok's own warehouse ships the order (T 4.1)"
+
 CANCELLED = "shipped_after_cancellation"
 """Opened by staging too, but only a person knows when the parcel is back."""
 
@@ -52,6 +54,8 @@ def stage_shipments(evidence: Evidence, shop: Shop, rules: FulfilmentRules, now:
     standing = [each for each in evidence.fulfilments if each.has_left]
     if not standing:
         return _with(base, waiting=_what_is_awaited(evidence.fulfilments))
+    if standing[0].is_of_channel:
+        return _with(base, skipped=_CHANNEL_SHIPS)
     if order is None:
         return _with(base, problems=[_unknown_order(evidence.order_id, each) for each in standing])
     if rule := _why_none(order, shop):
@@ -237,7 +241,7 @@ def _what_is_awaited(fulfilments: Sequence[Fulfilment]) -> str:
 
 def _why_none(order: Order, shop: Shop) -> str:
     if FULFILMENT.get(order.fulfillment_type or "") == "channel":
-        return "TikTok's own warehouse ships the order (T 4.1)"
+        return _CHANNEL_SHIPS
     if shop.is_before_go_live(order.create_time):
         return f"the order was placed before {shop.orders_since} (`orders_since` of the shop)"
     return ""

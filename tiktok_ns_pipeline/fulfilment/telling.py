@@ -77,7 +77,13 @@ class Telling:
 
     async def tell(self, case: Case) -> Outcome:
         """Do what is due for the parcel."""
-        step = decide(case.document, case.order, case.shop.region, self._other_numbers(case))
+        step = decide(
+            case.document,
+            case.order,
+            case.shop.region,
+            self._other_numbers(case),
+            is_correction=case.intent.revision > 1,
+        )
         match step:
             case Mark() | Correct() | ShipPackages() | Split():
                 return await self._write(case, step)

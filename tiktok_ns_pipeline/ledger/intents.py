@@ -412,7 +412,8 @@ class Intents:
             taken += self._connection.execute(
                 sa.update(table)
                 .where(table.c.id.in_(chunk), table.c.state == S.PARKED.value)
-                .values(state=S.PLANNED.value, not_before=self._now, updated_at=self._now, attempts=0)
+                # One attempt was made: its success now proves gone what it was parked for.
+                .values(state=S.PLANNED.value, not_before=self._now, updated_at=self._now, attempts=1)
             ).rowcount
         return taken
 
