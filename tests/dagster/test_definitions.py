@@ -38,7 +38,7 @@ def test_assets_by_group():
             "staged_sales_orders",
             "netsuite_sales_orders",
         },
-        "reconciliation": {"order_reconciliation"},
+        "reconciliation": {"order_reconciliation", "fulfilment_reconciliation"},
     }
 
 
@@ -61,12 +61,14 @@ def test_jobs_schedules_sensors_and_checks():
         "orders_job",
         "items_job",
         "order_reconciliation_job",
+        "fulfilment_reconciliation_job",
         "maintenance_job",
         "webhooks_job",
     }
     assert {(s.name, s.cron_schedule, s.default_status.value) for s in found.schedule_defs} == {
         ("items_schedule", "20 * * * *", "RUNNING"),
         ("order_reconciliation_schedule", "0 * * * *", "RUNNING"),
+        ("fulfilment_reconciliation_schedule", "30 * * * *", "RUNNING"),
         ("maintenance_schedule", "40 3 * * *", "RUNNING"),
         ("webhooks_schedule", "35 * * * *", "RUNNING"),
     }
@@ -80,6 +82,10 @@ def test_jobs_schedules_sensors_and_checks():
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
+        "fulfilment_reconciliation:no_unsynced_fulfilments",
+        "fulfilment_reconciliation:no_shipment_without_fulfilment",
+        "fulfilment_reconciliation:cancelled_orders_closed",
+        "fulfilment_reconciliation:shipped_orders_billed",
     }
 
 
@@ -88,6 +94,7 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
         "orders_job",
         "items_job",
         "order_reconciliation_job",
+        "fulfilment_reconciliation_job",
         "maintenance_job",
         "webhooks_job",
     ):

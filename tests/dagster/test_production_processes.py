@@ -338,6 +338,7 @@ def test_the_pools_have_their_limits(deployment: Deployment):
     assert {limit["concurrencyKey"]: limit["limit"] for limit in limits} == {
         "orders": 2,
         "order_proof": 1,
+        "fulfilment_proof": 1,
         "maintenance": 1,
     }
 
