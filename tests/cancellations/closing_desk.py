@@ -12,16 +12,23 @@ from tiktok_ns_pipeline.cancellations.flow import ClosuresFlow, ClosuresReport, 
 from tiktok_ns_pipeline.ledger.expected_returns import ExpectedReturn
 from tiktok_ns_pipeline.ledger.facts import CLOSURE
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent
+from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
 from tiktok_ns_pipeline.sandbox.rig import MAPPING, Rig
 
 CLOSE_SOON = ClosuresRequest(budget_s=3600, idle_s=10)
 """A run that ends when nothing was due for ten seconds."""
 
 
-async def close(rig: Rig, request: ClosuresRequest = CLOSE_SOON, **options: Any) -> ClosuresReport:
-    """One process of the closures flow."""
-    async with rig.runtime(**options) as runtime:
+async def close(rig: Rig, request: ClosuresRequest = CLOSE_SOON) -> ClosuresReport:
+    """One process of the closures flow, which shares its slots with others at once."""
+    async with rig.runtime(governor_renew_s=1.0) as runtime:
         return await ClosuresFlow(runtime, runtime.settings.holder).run(request)
+
+
+async def post(rig: Rig, request: RunRequest = SOON) -> RunReport:
+    """One process of the orders flow, which shares its slots with others at once."""
+    async with rig.runtime(governor_renew_s=1.0) as runtime:
+        return await OrdersFlow(runtime, runtime.settings.holder).run(request)
 
 
 async def posted(rig: Rig, *skus: Any, **options: Any) -> str:

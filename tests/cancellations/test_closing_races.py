@@ -14,6 +14,7 @@ from tests.cancellations.closing_desk import (
     closures,
     fulfil,
     moved,
+    post,
     posted,
     returns,
     state_of,
@@ -101,7 +102,7 @@ class TestBeforeAndDuringThePost:
                 rig.world.cancel_order(order_id)
                 await close(rig, ClosuresRequest(budget_s=600, idle_s=60))
 
-            await asyncio.gather(rig.run(RunRequest(budget_s=600, idle_s=120)), mind_changes())
+            await asyncio.gather(post(rig, RunRequest(budget_s=600, idle_s=120)), mind_changes())
             await close(rig)
             assert [one["status"]["id"] for one in sales_orders(rig)] in ([], ["H"])
             assert [one.state for one in closures(rig, order_id)] == [IntentState.APPLIED]
@@ -280,7 +281,7 @@ class TestAfterThePost:
             orders = [await posted(rig) for _ in range(4)]
             for order_id in orders:
                 rig.world.cancel_order(order_id)
-            one, two = await asyncio.gather(*(close(rig, governor_renew_s=2.0) for _ in range(2)))
+            one, two = await asyncio.gather(*(close(rig) for _ in range(2)))
             assert one.closures.closed + two.closures.closed == 4
             assert [state_of(rig, order_id) for order_id in orders] == ["H"] * 4
             assert [len(closures(rig, order_id)) for order_id in orders] == [1] * 4
