@@ -32,8 +32,14 @@ DATA = "team:data"
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 """Seconds after which run monitoring fails a run: one whose code server died would never end (D B.5)."""
 
-POOLS: Mapping[str, int] = {"orders": 2, "order_proof": 1, "fulfilment_proof": 1, "maintenance": 1}
-"""Steps of a pool that may run at once. `orders`: one live run, and one that a person asked for."""
+POOLS: Mapping[str, int] = {
+    "orders": 2,
+    "closures": 2,
+    "order_proof": 1,
+    "fulfilment_proof": 1,
+    "maintenance": 1,
+}
+"""Steps of a pool that may run at once. Flows: one live run, and one that a person asked for."""
 
 STOPPED = "the run was asked to end; what was under way is looked up by the next one"
 """How a run ends that somebody, or the system, terminated."""

@@ -38,6 +38,12 @@ def test_assets_by_group():
             "staged_sales_orders",
             "netsuite_sales_orders",
         },
+        "cancellations": {
+            "tiktok_shop/cancellations",
+            "raw_tiktok_cancellations",
+            "staged_order_closures",
+            "netsuite_order_closures",
+        },
         "reconciliation": {"order_reconciliation", "fulfilment_reconciliation"},
     }
 
@@ -51,6 +57,9 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
     assert upstream("raw_tiktok_orders") == {"tiktok_shop/orders"}
     assert upstream("staged_sales_orders") == {"raw_tiktok_orders", "raw_netsuite_items"}
     assert upstream("netsuite_sales_orders") == {"staged_sales_orders"}
+    assert upstream("raw_tiktok_cancellations") == {"tiktok_shop/cancellations"}
+    assert upstream("staged_order_closures") == {"raw_tiktok_cancellations", "raw_tiktok_orders"}
+    assert upstream("netsuite_order_closures") == {"staged_order_closures", "netsuite_sales_orders"}
     assert upstream("order_reconciliation") == {"tiktok_shop/orders", "netsuite_sales_orders"}
 
 
@@ -60,6 +69,7 @@ def test_jobs_schedules_sensors_and_checks():
     assert jobs == {
         "orders_job",
         "items_job",
+        "closures_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "maintenance_job",
@@ -74,11 +84,13 @@ def test_jobs_schedules_sensors_and_checks():
     }
     assert {(s.name, s.minimum_interval_seconds, s.default_status.value) for s in found.sensor_defs} == {
         ("orders_sensor", 2, "RUNNING"),
+        ("closures_sensor", 2, "RUNNING"),
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
         "netsuite_sales_orders:control_totals_hold",
         "netsuite_sales_orders:orders_posted_in_time",
         "staged_sales_orders:mapping_complete",
+        "netsuite_order_closures:cancellation_requests_answered",
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
@@ -93,6 +105,7 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
     for name in (
         "orders_job",
         "items_job",
+        "closures_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "maintenance_job",

@@ -1,0 +1,62 @@
+"""What Dagster shows as checks of the closures flow: which buyers wait for an answer, and how long still?"""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from tiktok_ns_pipeline.dagster_support import RuntimeResource, check_result, markdown_table
+
+if TYPE_CHECKING:
+    from tiktok_ns_pipeline.ledger.exceptions import OpenException
+
+_SHOWN = 50
+
+
+@dg.asset_check(
+    asset="netsuite_order_closures",
+    description="Every buyer who asked to cancel has an answer; TikTok approves what nobody answers in time.",
+)
+def cancellation_requests_answered(runtime: RuntimeResource) -> dg.AssetCheckResult:
+    """No request waits for a person. Warns with the time left, the least first."""
+    from tiktok_ns_pipeline.cancellations.planning import REQUESTED
+
+    with runtime.records() as records, records.ledger.read() as tx:
+        waiting = tx.exceptions.list(kinds=(REQUESTED,))
+        ever = waiting or tx.exceptions.list(states=(), kinds=(REQUESTED,), limit=1)
+    if not ever:
+        return check_result("not_run", "no buyer ever asked to cancel")
+    if not waiting:
+        return check_result("passed", "every request is answered")
+    now = datetime.now(UTC)
+    return check_result(
+        "failed",
+        f"{len(waiting)} requests wait for an answer, the first for another {time_left(waiting[0], now)}",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "offenders": dg.MetadataValue.json([f"{one.shop}/{one.subject}" for one in waiting[:_SHOWN]]),
+            "number_of_offenders": len(waiting),
+            "table": dg.MetadataValue.md(
+                markdown_table(
+                    ("time left", "until", "shop", "request", "what is asked"),
+                    [
+                        (time_left(one, now), _until(one), one.shop, one.subject, one.message)
+                        for one in waiting[:_SHOWN]
+                    ],
+                )
+            ),
+        },
+    )
+
+
+def time_left(request: "OpenException", now: datetime) -> str:
+    """How long a request may still be answered, to the minute; `none` once TikTok decides."""
+    left = (request.due_at or now) - now
+    if left <= timedelta(0):
+        return "none"
+    hours, seconds = divmod(int(left.total_seconds()), 3600)
+    return f"{hours} h {seconds // 60:02d} min"
+
+
+def _until(request: "OpenException") -> str:
+    return f"{request.due_at:%Y-%m-%d %H:%M}Z" if request.due_at else ""
