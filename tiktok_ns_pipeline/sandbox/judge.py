@@ -12,7 +12,7 @@ the records of the books on the other, joined by TikTok's order id wherever a re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
@@ -20,7 +20,7 @@ from typing import Any, cast
 from tiktok_ns_pipeline.sandbox.facts import OrderTruth
 
 _CURRENCIES = {"1": "USD", "2": "GBP", "3": "EUR", "4": "VND"}
-_SOLD = {"InvtPart", "Kit", "NonInvtPart", "Assembly"}
+SOLD = {"InvtPart", "Kit", "NonInvtPart", "Assembly"}
 """Item types that are goods; the rest of a Sales Order is shipping, discounts and the like."""
 
 
@@ -43,8 +43,16 @@ class Judgement:
         return not (self.lost or self.doubled or self.wrong_cents or self.wrong_quantities)
 
 
-def judge(truths: Iterable[OrderTruth], sales_orders: Iterable[Mapping[str, Any]]) -> Judgement:
-    """Score the books by the truth. Sales Orders are expanded records."""
+def judge(
+    truths: Iterable[OrderTruth],
+    sales_orders: Iterable[Mapping[str, Any]],
+    changed_too_late: Collection[str] = (),
+) -> Judgement:
+    """Score the books by the truth. Sales Orders are expanded records.
+
+    `changed_too_late` are orders of which a unit was cancelled when the warehouse had begun: their
+    Sales Orders stay as they were, and a person settles it.
+    """
     found = Judgement()
     books: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for record in sales_orders:
@@ -54,13 +62,15 @@ def judge(truths: Iterable[OrderTruth], sales_orders: Iterable[Mapping[str, Any]
         records = books.pop(truth.order_id, [])
         if len(records) > 1:
             found.doubled.append(truth.order_id)
-        _judge_one(found, truth, records)
+        _judge_one(found, truth, records, truth.order_id in changed_too_late)
     # A Sales Order of no order at all is as bad as a second one.
     found.doubled += sorted(books)
     return found
 
 
-def _judge_one(found: Judgement, truth: OrderTruth, records: list[Mapping[str, Any]]) -> None:
+def _judge_one(
+    found: Judgement, truth: OrderTruth, records: list[Mapping[str, Any]], changed_too_late: bool
+) -> None:
     if truth.expected_parked:
         found.cannot_be_posted += 1
         found.doubled += [truth.order_id] * bool(records)
@@ -74,6 +84,8 @@ def _judge_one(found: Judgement, truth: OrderTruth, records: list[Mapping[str, A
         found.lost.append(truth.order_id)
         return
     found.posted += 1
+    if changed_too_late:
+        return
     record = records[0]
     currency = _CURRENCIES.get(_id(record.get("currency")), "?")
     if Decimal(str(record.get("total"))) != truth.owed or currency != truth.currency:
@@ -86,7 +98,7 @@ def _goods(record: Mapping[str, Any]) -> dict[str, Decimal]:
     """Units by item name, over the lines that are open."""
     units: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in record["item"]["items"]:
-        if _id(line.get("itemType")) in _SOLD and not line.get("isClosed"):
+        if _id(line.get("itemType")) in SOLD and not line.get("isClosed"):
             units[str(line["item"]["refName"])] += Decimal(str(line["quantity"]))
     return {name: quantity for name, quantity in units.items() if quantity}
 

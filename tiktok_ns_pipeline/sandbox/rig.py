@@ -11,13 +11,19 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 from cryptography.fernet import Fernet
 
+from tiktok_ns_pipeline.billing.flow import BillingFlow
+from tiktok_ns_pipeline.cancellations.flow import ClosuresFlow, ClosuresRequest
 from tiktok_ns_pipeline.clock import Clock
+from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
+from tiktok_ns_pipeline.flows.turning import TurnRequest
+from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow
+from tiktok_ns_pipeline.fulfilment.flow import RunRequest as ShipmentsRequest
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
 from tiktok_ns_pipeline.runtime import Runtime, open_runtime
@@ -25,6 +31,12 @@ from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, AUTH_CODE
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
 from tiktok_ns_pipeline.sandbox.judge import Judgement, judge
+from tiktok_ns_pipeline.sandbox.judge_follow_ups import (
+    TIME_TO_CLOSE,
+    FollowUps,
+    evidence,
+    judge_follow_ups,
+)
 from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
@@ -42,8 +54,60 @@ _TIKTOK = "http://tiktok.sandbox"
 _NETSUITE = "http://1234567-sb1.sandbox"
 
 
+BILLED_SHOPS = ("us", "uk")
+"""Shops that bill what they ship, by the sandbox's mapping."""
+
+
 class SimulatedCrash(BaseException):
     """The pipeline's process dies at a named point. Nothing of the pipeline catches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """All flows of one process, which share its connections and its slots."""
+
+    orders: OrdersFlow
+    closures: ClosuresFlow
+    shipments: FulfilmentFlow
+    billing: BillingFlow
+
+    @classmethod
+    def of(cls, runtime: Runtime, run_id: str) -> Flows:
+        """The flows over one runtime."""
+        return cls(
+            OrdersFlow(runtime, run_id),
+            ClosuresFlow(runtime, run_id),
+            FulfilmentFlow(runtime, run_id),
+            BillingFlow(runtime, run_id),
+        )
+
+    @property
+    def dispatched(self) -> list[DispatchReport]:
+        """What each of them has carried out."""
+        flows = (self.orders, self.closures, self.shipments, self.billing)
+        return [flow.report.dispatch for flow in flows]
+
+    async def run(self, *, budget_s: float, idle_s: float) -> None:
+        """Side by side, until each has nothing to do or is out of time; what one dies of ends all."""
+        turn = TurnRequest(budget_s=budget_s, idle_s=idle_s)
+        running = [
+            asyncio.create_task(work)
+            for work in (
+                self.orders.run(RunRequest(budget_s=budget_s, idle_s=idle_s)),
+                self.closures.run(ClosuresRequest(budget_s=budget_s, idle_s=idle_s)),
+                self.shipments.run(ShipmentsRequest(budget_s=budget_s, idle_s=idle_s)),
+                self.billing.run(turn),
+            )
+        ]
+        try:
+            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in running:
+                task.cancel()
+            ended = await asyncio.gather(*running, return_exceptions=True)
+        for end in ended:
+            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
+                raise end
 
 
 class Rig:
@@ -61,11 +125,13 @@ class Rig:
         account_slots: int = 8,
         save_seconds: float = 1.0,
         poll_s: float = 2.0,
+        speed: float = 1.0,
         warehouse: WarehouseHabits | None = None,
     ) -> None:
         """`account_slots` is the account's limit, of which the pipeline may use `slots`.
 
-        With habits the seller's warehouse works by itself; people can tell it to either way.
+        With habits the seller's warehouse works by itself; people can tell it to either way. `speed`
+        shortens what happens to orders and parcels, not the clock.
         """
         self.clock = clock
         self.faults = FaultPlan(seed, {}, hang_s=90.0)
@@ -74,6 +140,7 @@ class Rig:
             None,
             seed=seed,
             clock=clock,
+            speed=speed,
             orders_per_minute=orders_per_minute,
             faults=self.faults,
             mix=mix,
@@ -84,6 +151,7 @@ class Rig:
             self.world.clock,
             seed,
             warehouse,
+            speed=speed,
             works=warehouse is not None,
             label_needed=labels.needed,
             buy_label=labels.buy,
@@ -95,6 +163,8 @@ class Rig:
             }
         )
         self.settings = self._settings(folder, slots, poll_s)
+        self.flows: list[Flows] = []
+        """The flows of every process of `run_all`, for their reports."""
         self._seed = seed
         self._runs = 0
 
@@ -119,8 +189,15 @@ class Rig:
             governor_renew_s=governor_renew_s,
         )
 
+    async def run_all(self, *, budget_s: float, idle_s: float) -> None:
+        """One process of the pipeline with all its flows. Raises SimulatedCrash when it dies."""
+        async with self.runtime() as runtime:
+            flows = Flows.of(runtime, f"run-{self._runs}")
+            self.flows.append(flows)
+            await flows.run(budget_s=budget_s, idle_s=idle_s)
+
     async def run(self, request: RunRequest | None = None) -> RunReport:
-        """One process of the pipeline. Raises SimulatedCrash when it dies."""
+        """One process of the orders flow alone. Raises SimulatedCrash when it dies."""
         async with self.runtime() as runtime:
             return await OrdersFlow(runtime, f"run-{self._runs}").run(request or RunRequest())
 
@@ -157,8 +234,28 @@ class Rig:
         return Ledger.open(self.settings.database_url, self.clock)
 
     def judged(self) -> Judgement:
-        """What the judge finds now."""
-        return judge(self.world.truth(), self.books.records("salesOrder"))
+        """What the judge finds about Sales Orders now."""
+        truths = list(self.world.truth())
+        changed_too_late = {
+            truth.order_id
+            for truth in truths
+            if (picked := self.warehouse.first_steps(truth.order_id).picked_at) is not None
+            and any(picked <= at + TIME_TO_CLOSE for at in truth.cancelled_lines.values())
+        }
+        return judge(truths, self.books.records("salesOrder"), changed_too_late)
+
+    def judged_follow_ups(self) -> FollowUps:
+        """What the judge finds about parcels, closures and bills now."""
+        truths = list(self.world.truth())
+        shown = evidence(
+            self.books.records("salesOrder"),
+            self.books.records("itemFulfillment"),
+            [*self.books.records("cashSale"), *self.books.records("invoice")],
+            self.warehouse.shipped(),
+            {truth.order_id: self.warehouse.first_steps(truth.order_id) for truth in truths},
+            BILLED_SHOPS,
+        )
+        return judge_follow_ups(truths, shown)
 
     def _probe(self, point: str) -> None:
         if self.faults.strikes(FaultKind.crash, "pipeline", point):

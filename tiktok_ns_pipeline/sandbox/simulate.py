@@ -6,7 +6,8 @@ the same seed gives the same run. A crash throws the running pipeline away at a 
 another one on the same ledger and lake, as a supervisor would.
 
 After the last day buyers stop, faults stop a little later, and the pipeline turns until nothing is
-left to do. Then the judge compares the world's truth with NetSuite's books.
+left to do. Then the judges compare the world's truth with NetSuite's books and with what TikTok was
+told.
 """
 
 from __future__ import annotations
@@ -17,19 +18,26 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
+from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.intents import UNDER_WAY, UNSENT, IntentState
-from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
+from tiktok_ns_pipeline.sandbox.facts import OrderTruth
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, System, rates_of
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
+from tiktok_ns_pipeline.sandbox.warehouse import WarehouseHabits
 
 START = datetime(2026, 8, 3, 0, 0, tzinfo=UTC)
+
+SPEED = 4.0
+"""Holds, picking and shipping take a quarter of their time: days that only wait show nothing new."""
 
 _RUN_S = 6 * 3600.0
 _QUIET_FOR_S = 2 * 3600.0
@@ -61,15 +69,26 @@ class SimulationReport:
     wrong_cents: int = 0
     wrong_quantities: int = 0
     unconverged: int = 0
+    units_told: int = 0
+    closed: int = 0
+    cancelled_too_late: int = 0
+    bills: int = 0
+    wrong_follow_ups: dict[str, int] = field(default_factory=dict[str, int])
+    """Orders with a parcel, closure or bill that is not as it should be, by what is wrong."""
     offenders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     netsuite_calls: int = 0
     seconds: float = 0.0
 
     @property
     def is_clean(self) -> bool:
-        """Whether all five counts are zero."""
+        """Whether all that counts what is wrong is zero."""
         return not (
-            self.lost or self.doubled or self.wrong_cents or self.wrong_quantities or self.unconverged
+            self.lost
+            or self.doubled
+            or self.wrong_cents
+            or self.wrong_quantities
+            or self.unconverged
+            or self.wrong_follow_ups
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,17 +105,21 @@ def simulate(
     rate: float = 0.02,
     poll_s: float = 120.0,
     mix: Mix | None = None,
+    webhooks: bool = True,
 ) -> SimulationReport:
     """Simulate `days` of trade with about `orders` orders (400 a day by default).
 
-    `faults` is `all` (every kind at `rate`), `none`, or a plan such as `netsuite.http_429=0.1`.
+    `faults` is `all` (every kind at `rate`), `none`, or a plan such as `netsuite.http_429=0.1`. Without
+    `webhooks` polling alone has to do.
     """
     started = time.perf_counter()
     # The retry library takes its jitter from here.
     random.seed(seed)
     wanted = orders if orders is not None else int(400 * days)
     with tempfile.TemporaryDirectory(prefix="tns-simulation-") as folder:
-        simulation = _Simulation(Path(folder), seed, days, wanted, _rates(faults, rate), poll_s, mix)
+        simulation = _Simulation(
+            Path(folder), seed, days, wanted, _rates(faults, rate), poll_s, mix, webhooks
+        )
         report = run_virtual(simulation.run, START)
     report.seconds = round(time.perf_counter() - started, 2)
     return report
@@ -124,14 +147,16 @@ class _Simulation:
         rates: Mapping[tuple[System, FaultKind], float],
         poll_s: float,
         mix: Mix | None,
+        webhooks: bool,
     ) -> None:
         self._folder = folder
         self._seed = seed
         self._days = days
         self._orders = orders
         self._rates = rates
-        self._mix = mix
+        self._mix = mix or Mix(shipped_by="warehouse")
         self._poll_s = poll_s
+        self._webhooks = webhooks
         self._report = SimulationReport(seed, days)
         self._crashes: Counter[str] = Counter()
 
@@ -143,15 +168,20 @@ class _Simulation:
             orders_per_minute=self._orders / (self._days * 1440),
             mix=self._mix,
             poll_s=self._poll_s,
+            speed=SPEED,
+            warehouse=WarehouseHabits() if self._mix.shipped_by == "warehouse" else None,
         )
         await rig.log_in()
         for (system, kind), rate in self._rates.items():
             rig.faults.set_rate(system, kind, rate)
-        ends = clock.now() + timedelta(days=self._days)
-        while clock.now() < ends:
-            await self._run_once(rig, min(_RUN_S, (ends - clock.now()).total_seconds()))
-        rig.world.set_rate(0)
-        await self._come_to_rest(rig, clock)
+        async with AsyncExitStack() as stack:
+            if self._webhooks:
+                await stack.enter_async_context(rig.webhooks(look_again_s=min(20.0, self._poll_s)))
+            ends = clock.now() + timedelta(days=self._days)
+            while clock.now() < ends:
+                await self._run_once(rig, min(_RUN_S, (ends - clock.now()).total_seconds()))
+            rig.world.set_rate(0)
+            await self._come_to_rest(rig, clock)
         return self._judged(rig)
 
     async def _come_to_rest(self, rig: Rig, clock: VirtualClock) -> None:
@@ -168,22 +198,21 @@ class _Simulation:
 
     async def _run_once(self, rig: Rig, budget_s: float) -> None:
         """One process of the pipeline, which ends by its budget or by a crash."""
-        flow: OrdersFlow | None = None
         try:
-            async with rig.runtime() as runtime:
-                flow = OrdersFlow(runtime, runtime.settings.holder)
-                await flow.run(RunRequest(budget_s=budget_s, idle_s=budget_s + 1))
+            await rig.run_all(budget_s=budget_s, idle_s=budget_s + 1)
         except SimulatedCrash as crash:
             self._crashes[str(crash)] += 1
             await asyncio.sleep(5)
-        if flow is not None:
-            self._add(flow.report)
+        for flow in rig.flows:
+            for dispatch in flow.dispatched:
+                self._add(dispatch)
+            self._report.amended += flow.orders.report.plan.revised
+        rig.flows.clear()
 
-    def _add(self, run: RunReport) -> None:
-        self._report.retries += run.dispatch.retried
-        self._report.looked_up += run.dispatch.looked_up
-        self._report.throttled += run.dispatch.throttled
-        self._report.amended += run.plan.revised
+    def _add(self, dispatch: DispatchReport) -> None:
+        self._report.retries += dispatch.retried
+        self._report.looked_up += dispatch.looked_up
+        self._report.throttled += dispatch.throttled
 
     def _judged(self, rig: Rig) -> SimulationReport:
         found = rig.judged()
@@ -201,26 +230,60 @@ class _Simulation:
             for name in ("lost", "doubled", "wrong_cents", "wrong_quantities")
             if getattr(found, name)
         }
+        follow_ups = rig.judged_follow_ups()
+        report.units_told = follow_ups.told
+        report.closed = follow_ups.closed
+        report.cancelled_too_late = follow_ups.too_late
+        report.bills = follow_ups.bills
+        report.wrong_follow_ups = {name: len(orders) for name, orders in follow_ups.faults.items()}
+        report.offenders |= {name: orders[:20] for name, orders in follow_ups.faults.items()}
         report.faults = rig.faults.by_kind()
         report.netsuite_calls = rig.faults.asked["netsuite"]
         report.crashes = dict(self._crashes)
+        self._judge_exceptions(rig)
+        return report
+
+    def _judge_exceptions(self, rig: Rig) -> None:
+        """A person is called for what the pipeline cannot decide, and for nothing else."""
+        report = self._report
         ledger = rig.ledger()
         with ledger.read() as tx:
             unresolved = tx.exceptions.list()
         ledger.close()
         report.parked_by_reason = dict(Counter(exception.kind for exception in unresolved))
-        # Parked is right for what cannot be posted, and for nothing else.
-        expected = {truth.order_id for truth in rig.world.truth() if truth.expected_parked}
-        told = {exception.subject.removeprefix("order ") for exception in unresolved}
-        stuck = [
-            exception for exception in unresolved if exception.subject.removeprefix("order ") not in expected
-        ]
-        report.unconverged = _unfinished(rig) + len(stuck) + len(expected - told)
+        truths = {truth.order_id: truth for truth in rig.world.truth()}
+        parked = {order_id for order_id, truth in truths.items() if truth.expected_parked}
+        told = {_order_of(exception) for exception in unresolved}
+        stuck = [one for one in unresolved if not _is_called_for(one, truths.get(_order_of(one)), rig)]
+        report.unconverged = _unfinished(rig) + len(stuck) + len(parked - told)
         if stuck:
             report.offenders["stuck"] = [f"{e.kind}: {e.message}"[:300] for e in stuck[:10]]
-        if expected - told:
-            report.offenders["untold"] = sorted(expected - told)[:20]
-        return report
+        if parked - told:
+            report.offenders["untold"] = sorted(parked - told)[:20]
+
+
+def _order_of(exception: OpenException) -> str:
+    """The order that an exception is about: subjects are `order <id>`, `shipment <id>.<...>` and the like."""
+    return exception.subject.partition(" ")[2].partition(".")[0]
+
+
+def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig) -> bool:
+    """Whether what happened in the world leaves this to a person."""
+    if truth is None:
+        return False
+    if truth.expected_parked:
+        return True
+    was_called_off = truth.cancelled_at is not None or bool(truth.cancelled_lines)
+    match exception.kind:
+        case "cancelled_too_late":
+            return truth.cancelled_at is not None
+        case "amendment_too_late":
+            moved = rig.world.order(truth.order_id).get("has_updated_recipient_address")
+            return was_called_off or bool(moved)
+        case "shipped_after_cancellation":
+            return was_called_off
+        case _:
+            return False
 
 
 def _unfinished(rig: Rig) -> int:
@@ -236,5 +299,15 @@ def _unfinished(rig: Rig) -> int:
 
 
 def _still_moving(rig: Rig) -> bool:
-    """Whether an order may still become postable."""
-    return any(truth.status in {"ON_HOLD", "UNPAID"} for truth in rig.world.truth())
+    """Whether people, or TikTok's own warehouse, still have something to do that the pipeline follows."""
+    if rig.warehouse.works and rig.warehouse.next_due() is not None:
+        return True
+    return any(
+        truth.status in {"ON_HOLD", "UNPAID"}
+        or truth.open_request is not None
+        or (truth.shipped_through == "fbt" and truth.status in _BEFORE_COLLECTION)
+        for truth in rig.world.truth()
+    )
+
+
+_BEFORE_COLLECTION = {"AWAITING_SHIPMENT", "PARTIALLY_SHIPPING", "AWAITING_COLLECTION"}
