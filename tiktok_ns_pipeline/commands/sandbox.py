@@ -41,10 +41,10 @@ def demo(
         float | None, typer.Option(min=1, help="end by itself after so many seconds")
     ] = None,
 ) -> None:
-    """See buyers' orders at TikTok Shop become Sales Orders in NetSuite, on this machine.
+    """See buyers' orders at TikTok Shop become Sales Orders, parcels and bills, on this machine.
 
-    Needs nothing: both systems are simulated. Starts them, Dagster and buyers, shows a live table and the
-    address of Dagster's pages. Ctrl-C stops everything; the next start goes on from there. With --headless
+    Needs nothing: both systems are simulated. Starts them, Dagster, buyers and a warehouse, shows a live
+    table and the address of Dagster's pages. Ctrl-C stops everything; the next start goes on from there. With --headless
     it trades for some days in virtual time and fails (1) if anything is lost, doubled or off by a cent.
 
     Example: tiktok-ns demo --headless --days 2 --seed 7
@@ -167,6 +167,10 @@ def serve(
         list[str] | None,
         typer.Option(help="kind=rate, such as delay=0.1 or netsuite.http_429=0.1; repeatable"),
     ] = None,
+    warehouse: Annotated[
+        bool,
+        typer.Option("--warehouse", help="let the seller's warehouse ship, and buyers ask to cancel"),
+    ] = False,
     environment: Annotated[
         Path | None, typer.Option(help="write the settings for a pipeline here, to be sourced by a shell")
     ] = None,
@@ -181,6 +185,7 @@ def serve(
     from tiktok_ns_pipeline.sandbox.demo.settings import write_environment
     from tiktok_ns_pipeline.sandbox.serve import Ports, SandboxOptions, Serving, Urls, open_sandbox
     from tiktok_ns_pipeline.sandbox.serve import serve as serve_sandbox
+    from tiktok_ns_pipeline.sandbox.shoppers import Mix
 
     options = SandboxOptions(
         directory=directory,
@@ -190,6 +195,8 @@ def serve(
         netsuite_slots=slots,
         netsuite_save_s=save_seconds,
         faults=_every_system(",".join(fault or ())),
+        mix=Mix(shipped_by="warehouse") if warehouse else Mix(),
+        warehouse=warehouse,
     )
 
     async def run() -> None:

@@ -21,8 +21,9 @@ from rich.text import Text
 
 from tiktok_ns_pipeline.ledger import Ledger, schema
 from tiktok_ns_pipeline.ledger.database import transaction
-from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
+from tiktok_ns_pipeline.ledger.facts import BILL, CHANNEL_FULFILMENT, CLOSURE, SALES_ORDER, SHIPMENT
 
+_FOLLOW_UPS = (SHIPMENT, CHANNEL_FULFILMENT, CLOSURE, BILL)
 _MEASURED = 200
 _ASKED_AT_ONCE = 20
 _SHOWN = 6
@@ -54,6 +55,8 @@ class Figures:
     netsuite_calls: int
     latest: Sequence[Posted]
     """The last Sales Orders, newest first."""
+    follow_ups: dict[str, dict[str, int]]
+    """Shop -> kind of fact -> how many of them were made true: parcels told, closures, bills."""
 
     @property
     def placed(self) -> int:
@@ -70,10 +73,17 @@ class Figures:
         """Sales Orders that the pipeline knows of."""
         return sum(self.posted.values())
 
+    def done(self, *kinds: str, shop: str | None = None) -> int:
+        """How many facts of these kinds were made true, in one shop or in all."""
+        shops = self.follow_ups.values() if shop is None else [self.follow_ups.get(shop, {})]
+        return sum(counts.get(kind, 0) for counts in shops for kind in kinds)
+
     def line(self) -> str:
         """All of it in one line."""
         return (
             f"placed {self.placed}, waiting {self.waiting}, posted {self.total_posted}, "
+            f"parcels {self.done(SHIPMENT, CHANNEL_FULFILMENT)}, closed {self.done(CLOSURE)}, "
+            f"billed {self.done(BILL)}, "
             f"exceptions {len(self.exceptions)}, latency p50 {_shown(self.latencies, 0.5)} "
             f"p95 {_shown(self.latencies, 0.95)}, NetSuite calls {self.netsuite_calls}"
         )
@@ -97,6 +107,9 @@ class Figures:
             ("waiting", self.waiting),
             ("cancelled", sum(counts.get("CANCELLED", 0) for counts in self.shops.values())),
             ("posted in NetSuite", self.total_posted),
+            ("parcels", self.done(SHIPMENT, CHANNEL_FULFILMENT)),
+            ("closed", self.done(CLOSURE)),
+            ("billed", self.done(BILL)),
         ):
             table.add_column(name, justify="right", footer=str(footer))
         for shop, counts in sorted(self.shops.items()):
@@ -106,6 +119,9 @@ class Figures:
                 str(sum(counts.get(status, 0) for status in _WAITING)),
                 str(counts.get("CANCELLED", 0)),
                 f"[bold green]{self.posted.get(shop, 0)}[/]",
+                str(self.done(SHIPMENT, CHANNEL_FULFILMENT, shop=shop)),
+                str(self.done(CLOSURE, shop=shop)),
+                str(self.done(BILL, shop=shop)),
             )
         return table
 
@@ -139,6 +155,9 @@ class FigureReader:
         self._measure()
         with self._ledger.read() as tx:
             posted = {shop: tx.links.count(SALES_ORDER, shop) for shop in stats["orders"]}
+            follow_ups = {
+                shop: {kind: tx.links.count(kind, shop) for kind in _FOLLOW_UPS} for shop in stats["orders"]
+            }
             exceptions = tx.exceptions.list()
         latest = self._links(sa.desc, after=0, limit=_SHOWN)
         return Figures(
@@ -151,6 +170,7 @@ class FigureReader:
                 Posted(row.shop, row.business_key, row.external_id, row.document_number or row.internal_id)
                 for row in latest
             ],
+            follow_ups=follow_ups,
         )
 
     def close(self) -> None:

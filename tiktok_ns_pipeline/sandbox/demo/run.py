@@ -63,6 +63,7 @@ class _Ports:
     tiktok: int
     netsuite: int
     control: int
+    webhooks: int
 
     @property
     def urls(self) -> Urls:
@@ -88,7 +89,7 @@ def _run(home: DemoHome, options: DemoOptions, out: Console, *, reset: bool) -> 
         out.print(f"Ended {ended} processes that an earlier demo left behind.")
     if reset:
         home.forget()
-    ports = _Ports(*free_ports(options.ui_port, 4000, 8801, 8802, 8803))
+    ports = _Ports(*free_ports(options.ui_port, 4000, 8801, 8802, 8803, 8090))
     home.prepare(ports.code)
     processes = Processes(home.processes, home.logs, home.process_environment(ports.urls))
     try:
@@ -119,6 +120,7 @@ def _start(processes: Processes, home: DemoHome, options: DemoOptions, ports: _P
     code = processes.start("code", [python, *grpc, *module])
     processes.wait_for_port(sandbox, ports.control)
     _consent(home, ports.urls)
+    _receive_webhooks(processes, home, ports)
     _let_some_order(ports.urls)
     processes.wait_for_port(code, ports.code)
     workspace = ["-w", str(home.workspace)]
@@ -126,6 +128,14 @@ def _start(processes: Processes, home: DemoHome, options: DemoOptions, ports: _P
     serve = ["-m", "dagster_webserver", "-h", HOST, "-p", str(ports.ui)]
     pages = processes.start("webserver", [python, *serve, *workspace])
     processes.wait_for_port(pages, ports.ui)
+
+
+def _receive_webhooks(processes: Processes, home: DemoHome, ports: _Ports) -> None:
+    """The receiver, and where TikTok is told to post."""
+    cli = [sys.executable, "-m", "tiktok_ns_pipeline.cli", "webhooks"]
+    receiver = processes.start("webhooks", [*cli, "serve", "--host", HOST, "--port", str(ports.webhooks)])
+    processes.wait_for_port(receiver, ports.webhooks)
+    processes.run_through("register", [*cli, "register", f"http://{HOST}:{ports.webhooks}/webhooks/tiktok"])
 
 
 def _sandbox_command(home: DemoHome, options: DemoOptions, ports: _Ports) -> list[str]:
@@ -141,7 +151,7 @@ def _sandbox_command(home: DemoHome, options: DemoOptions, ports: _Ports) -> lis
         "environment": home.sandbox_environment_file,
     }
     given = [text for name, value in chosen.items() for text in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "tiktok_ns_pipeline.cli", "sandbox", *given]
+    return [sys.executable, "-m", "tiktok_ns_pipeline.cli", "sandbox", "--warehouse", *given]
 
 
 def _consent(home: DemoHome, urls: Urls) -> None:
