@@ -31,7 +31,8 @@ def cancellation_requests_answered(runtime: RuntimeResource) -> dg.AssetCheckRes
     now = datetime.now(UTC)
     return check_result(
         "failed",
-        f"{len(waiting)} requests wait for an answer, the first for another {time_left(waiting[0], now)}",
+        f"requests that wait for an answer: {len(waiting)}; time left for the first: "
+        f"{time_left(waiting[0], now)}",
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "offenders": dg.MetadataValue.json([f"{one.shop}/{one.subject}" for one in waiting[:_SHOWN]]),
