@@ -80,6 +80,12 @@ def test_another_number_at_tiktok_is_a_difference(shown: str | None) -> None:
     assert shipments(wrong.with_fulfilment(unchanged_for=JUST_NOW)) == [Verdict.WAITING_WITHIN_GRACE]
 
 
+def test_the_number_of_tiktoks_carrier_is_tiktoks_own() -> None:
+    assert shipments(case(units=1).with_units(tracking="OTHER").with_order(carried_by="channel")) == [
+        Verdict.MATCHED
+    ]
+
+
 def test_numbers_are_compared_as_people_write_them() -> None:
     assert shipments(case(units=1).with_units(tracking="1z 99-A").with_fulfilment(tracking=("1Z99A",))) == [
         Verdict.MATCHED

@@ -169,8 +169,7 @@ def test_whatever_drifts_on_one_day_is_told_apart(shipping: Shipping) -> None:
         assert wrong(shipping.prove()) == seeded
 
     drifts_are_told_apart()
-    for drift in DRIFTS:
-        seeded[drift(shipping)] = DRIFTS[drift]
+    seeded |= {drift(shipping): verdicts for drift, verdicts in DRIFTS.items()}
     shipping.later()
     proof = shipping.prove()
     assert wrong(proof) == seeded

@@ -144,8 +144,8 @@ def _expected(
 ) -> Money:
     if is_whole:
         return Money.sum((_total(sale) for sale in used), currency)
-    amounts = [Money(_share(line, left.get(key, _ZERO)), currency) for key, line in goods.items()]
-    return Money.sum(amounts, currency).quantized()
+    amounts = (Money(_share(line, left.get(key, _ZERO)), currency).quantized() for key, line in goods.items())
+    return Money.sum(amounts, currency)
 
 
 def _billed(

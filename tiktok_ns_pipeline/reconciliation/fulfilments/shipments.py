@@ -148,13 +148,13 @@ def _untold(order: TikTokOrder, unit: Unit, departure: Departure, patience: Pati
 def _number_differs(order: TikTokOrder, unit: Unit, departure: Departure) -> str:
     """What is odd about the tracking number that TikTok shows; empty for nothing.
 
-    Where TikTok's carrier takes the parcel or TikTok packs it, the number is TikTok's own: NetSuite
-    may know none, and TikTok may not show one yet.
+    Where TikTok's carrier takes the parcel or TikTok packs it, the number is TikTok's own (T 4.1), and
+    what NetSuite notes beside it is nobody's claim.
     """
     known = {tracking_key(number) for number in departure.tracking}
-    if not known or (unit.tracking and tracking_key(unit.tracking) in known):
+    if not known or "channel" in (order.carried_by, order.packed_by):
         return ""
-    if unit.tracking is None and "channel" in (order.carried_by, order.packed_by):
+    if unit.tracking and tracking_key(unit.tracking) in known:
         return ""
     return f"TikTok shows {unit.tracking or 'none'}"
 
