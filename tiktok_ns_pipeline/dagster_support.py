@@ -35,6 +35,7 @@ MAX_RUNTIME_TAG = "dagster/max_runtime"
 POOLS: Mapping[str, int] = {
     "orders": 2,
     "closures": 2,
+    "shipments": 2,
     "order_proof": 1,
     "fulfilment_proof": 1,
     "maintenance": 1,

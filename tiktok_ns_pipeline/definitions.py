@@ -6,12 +6,13 @@ neither pandas, DuckDB, Arrow nor Alembic: every run imports it before its first
 
 import dagster as dg
 
-from tiktok_ns_pipeline import cancellations, maintenance, orders, reconciliation, webhooks
+from tiktok_ns_pipeline import cancellations, fulfilment, maintenance, orders, reconciliation, webhooks
 from tiktok_ns_pipeline.dagster_support import RuntimeResource
 
 defs = dg.Definitions.merge(
     orders.defs,
     cancellations.defs,
+    fulfilment.defs,
     reconciliation.defs,
     maintenance.defs,
     webhooks.defs,

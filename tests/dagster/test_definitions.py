@@ -44,6 +44,14 @@ def test_assets_by_group():
             "staged_order_closures",
             "netsuite_order_closures",
         },
+        "fulfilment": {
+            "netsuite/item_fulfillments",
+            "tiktok_shop/packages",
+            "raw_netsuite_item_fulfillments",
+            "raw_tiktok_packages",
+            "staged_shipments",
+            "tiktok_shipments",
+        },
         "reconciliation": {"order_reconciliation", "fulfilment_reconciliation"},
     }
 
@@ -60,6 +68,10 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
     assert upstream("raw_tiktok_cancellations") == {"tiktok_shop/cancellations"}
     assert upstream("staged_order_closures") == {"raw_tiktok_cancellations", "raw_tiktok_orders"}
     assert upstream("netsuite_order_closures") == {"staged_order_closures", "netsuite_sales_orders"}
+    assert upstream("raw_netsuite_item_fulfillments") == {"netsuite/item_fulfillments"}
+    assert upstream("raw_tiktok_packages") == {"tiktok_shop/packages"}
+    assert upstream("staged_shipments") == {"raw_netsuite_item_fulfillments", "raw_tiktok_orders"}
+    assert upstream("tiktok_shipments") == {"staged_shipments", "raw_tiktok_packages"}
     assert upstream("order_reconciliation") == {"tiktok_shop/orders", "netsuite_sales_orders"}
 
 
@@ -70,6 +82,7 @@ def test_jobs_schedules_sensors_and_checks():
         "orders_job",
         "items_job",
         "closures_job",
+        "shipments_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "maintenance_job",
@@ -85,12 +98,14 @@ def test_jobs_schedules_sensors_and_checks():
     assert {(s.name, s.minimum_interval_seconds, s.default_status.value) for s in found.sensor_defs} == {
         ("orders_sensor", 2, "RUNNING"),
         ("closures_sensor", 2, "RUNNING"),
+        ("shipments_sensor", 2, "RUNNING"),
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
         "netsuite_sales_orders:control_totals_hold",
         "netsuite_sales_orders:orders_posted_in_time",
         "staged_sales_orders:mapping_complete",
         "netsuite_order_closures:cancellation_requests_answered",
+        "tiktok_shipments:dispatch_on_time",
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
@@ -106,6 +121,7 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
         "orders_job",
         "items_job",
         "closures_job",
+        "shipments_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "maintenance_job",

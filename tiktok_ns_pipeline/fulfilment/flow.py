@@ -56,6 +56,9 @@ REPLAYED_KINDS = (*STAGING_KINDS, *SHIPMENT_KINDS, *ENGINE_KINDS)
 _OF_MAPPING = ("unmapped_carrier",)
 """Troubles that a change of the mapping may end."""
 
+_SUBJECTS = {"shipment": SHIPMENT, "package": CHANNEL_FULFILMENT, "fulfilment": ""}
+"""What this flow's exceptions are about, and the kind of fact where that is one."""
+
 _LOOK_AGAIN_AFTER = timedelta(seconds=60)
 _HINTS_AT_ONCE = 200
 
@@ -74,6 +77,8 @@ class RunReport:
     """What a run did, for asset metadata and for people."""
 
     observed: int = 0
+    packages: int = 0
+    """Packages of TikTok that were not known in that version."""
     plan: PlanReport = field(default_factory=PlanReport)
     dispatch: DispatchReport = field(default_factory=DispatchReport)
     recorded: int = 0
@@ -272,14 +277,14 @@ class FulfilmentFlow:
         basis = self._runtime.mapping.fingerprint()
         with self._runtime.ledger.read() as tx:
             changed = tx.cursors.get(BASIS_CURSOR) != basis
-            asked = [one for one in tx.exceptions.asked_for_replay(REPLAYED_KINDS) if _subject_of(one)]
+            asked = [one for one in tx.exceptions.asked_for_replay(REPLAYED_KINDS) if is_of_this_flow(one)]
             mended = tx.exceptions.list(kinds=_OF_MAPPING) if changed else []
         if not asked and not changed:
             return 0
         replayed = 0
         for shop, access in shops:
-            subjects = [_subject_of(one) for one in (*asked, *mended) if one.shop == shop.code]
-            order_ids = {key.partition(".")[0] for _what, key in filter(None, subjects)}
+            keys = [one.subject.partition(" ")[2] for one in (*asked, *mended) if one.shop == shop.code]
+            order_ids = {key.partition(".")[0] for key in keys}
             await self._stage(shop, access, sorted(order_ids), is_fresh=True, replay=True)
             replayed += len(order_ids)
         with self._runtime.ledger.begin() as tx:
@@ -337,17 +342,15 @@ class FulfilmentFlow:
             )
 
 
-def _subject_of(exception: OpenException) -> tuple[str, str] | None:
-    """(what, key) of an exception of this flow; None for one of another flow."""
-    what, _, key = exception.subject.partition(" ")
-    return (what, key) if what in {"shipment", "fulfilment", "package"} else None
+def is_of_this_flow(exception: OpenException) -> bool:
+    """Whether an exception is about a parcel, an Item Fulfillment or a package of TikTok's warehouse."""
+    return exception.subject.partition(" ")[0] in _SUBJECTS
 
 
 def _facts(exceptions: Sequence[OpenException]) -> list[FactKey]:
-    kinds = {"shipment": SHIPMENT, "package": CHANNEL_FULFILMENT}
     found: list[FactKey] = []
     for one in exceptions:
         what, _, key = one.subject.partition(" ")
-        if what in kinds:
-            found.append(FactKey(one.channel, one.shop, kinds[what], key))
+        if kind := _SUBJECTS[what]:
+            found.append(FactKey(one.channel, one.shop, kind, key))
     return found

@@ -1,0 +1,227 @@
+"""The shipments flow as Dagster shows it: Item Fulfillments become shipments that TikTok knows of.
+
+The assets come from one step. The flow observes, stages and tells side by side until nothing is left
+to do, so that a parcel waits for seconds and not for the next run. They have no partitions: what was
+shipped today is corrected tomorrow.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from tiktok_ns_pipeline.dagster_support import (
+    DATA,
+    OPERATIONS,
+    RuntimeResource,
+    exceptions_table,
+    in_event_loop,
+    table_metadata,
+)
+from tiktok_ns_pipeline.lake.tables import (
+    RAW_NETSUITE_ITEM_FULFILLMENTS,
+    RAW_TIKTOK_PACKAGES,
+    STAGED_SHIPMENTS,
+    TIKTOK_SHIPMENTS,
+)
+
+if TYPE_CHECKING:
+    from tiktok_ns_pipeline.fulfilment.flow import RunReport
+    from tiktok_ns_pipeline.ledger.exceptions import OpenException
+
+GROUP = "fulfilment"
+POOL = "shipments"
+_SHOWN = 20
+
+NETSUITE_ITEM_FULFILLMENTS = dg.AssetSpec(
+    ["netsuite", "item_fulfillments"],
+    description="What the seller's warehouse shipped, as NetSuite keeps it. Not ours: we read it.",
+    group_name=GROUP,
+    kinds={"netsuite"},
+)
+TIKTOK_PACKAGES = dg.AssetSpec(
+    ["tiktok_shop", "packages"],
+    description="The packages of all shops as TikTok Shop keeps them.",
+    group_name=GROUP,
+    kinds={"tiktok"},
+)
+
+_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=30), warn_window=timedelta(minutes=15))
+"""The sensor asks for a run every five minutes at the latest; half an hour without one is a fault."""
+
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For a system that is away as the run begins; what happens to a single parcel never fails the run."""
+
+_RAW = dg.AssetSpec(
+    "raw_netsuite_item_fulfillments",
+    deps=[NETSUITE_ITEM_FULFILLMENTS],
+    description="Item Fulfillments of our Sales Orders as NetSuite told them, in every state, with lines, "
+    "tracking numbers and carrier; deleted ones are marked as gone.",
+    group_name=GROUP,
+    owners=[DATA],
+    kinds={"netsuite", "parquet", "duckdb"},
+    metadata=table_metadata(RAW_NETSUITE_ITEM_FULFILLMENTS),
+    freshness_policy=_FRESH,
+)
+_PACKAGES = dg.AssetSpec(
+    "raw_tiktok_packages",
+    deps=[TIKTOK_PACKAGES],
+    description="Packages as TikTok told them, landed unchanged. Those of TikTok's own warehouse become Item "
+    "Fulfillments.",
+    group_name=GROUP,
+    owners=[DATA],
+    kinds={"tiktok", "parquet", "duckdb"},
+    metadata=table_metadata(RAW_TIKTOK_PACKAGES),
+)
+_STAGED = dg.AssetSpec(
+    "staged_shipments",
+    deps=["raw_netsuite_item_fulfillments", "raw_tiktok_orders"],
+    description="For each order the parcels that TikTok should know of, with the units in each, or why "
+    "there are none (yet).",
+    group_name=GROUP,
+    owners=[OPERATIONS],
+    kinds={"python", "parquet", "duckdb"},
+    metadata=table_metadata(STAGED_SHIPMENTS),
+)
+_PUBLISHED = dg.AssetSpec(
+    "tiktok_shipments",
+    deps=["staged_shipments", "raw_tiktok_packages"],
+    description="Parcels that TikTok knows of, exactly once in effect, by the call of their market; and Item "
+    "Fulfillments of what TikTok's own warehouse shipped.",
+    group_name=GROUP,
+    owners=[OPERATIONS],
+    kinds={"tiktok", "parquet", "duckdb"},
+    metadata=table_metadata(TIKTOK_SHIPMENTS),
+    freshness_policy=_FRESH,
+)
+
+
+class ShipmentsRun(dg.Config):
+    """How long a run goes on and for which shops; all defaults mean «go on from where we were»."""
+
+    shops: list[str] = Field(
+        default=[], description="shop codes of the mapping, such as us; empty for all shops"
+    )
+    budget_seconds: float | None = Field(
+        default=None, description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS"
+    )
+    idle_seconds: float | None = Field(
+        default=None, description="end after so long without work; else TNS_IDLE_SECONDS"
+    )
+
+
+@dg.multi_asset(
+    name="shipments_to_tiktok",
+    specs=[_RAW, _PACKAGES, _STAGED, _PUBLISHED],
+    pool=POOL,
+    retry_policy=_RETRIES,
+)
+def shipments_to_tiktok(
+    context: dg.AssetExecutionContext, config: ShipmentsRun, runtime: RuntimeResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Observe, stage, intend, tell and record, until nothing is due or the time is up."""
+    turned = in_event_loop(_turn(runtime, config, context.run.run_id))
+    for trouble in turned.report.trouble:
+        context.log.warning(trouble)
+    yield from _materializations(turned)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """What a run did and how things stand after it."""
+
+    report: "RunReport"
+    told: int
+    """Parcels that TikTok knows of."""
+    seconds: list[float]
+    """From saving to acceptance, of the parcels first told within a day, ascending."""
+    worst: "list[OpenException]"
+    open_exceptions: int
+
+
+async def _turn(resource: RuntimeResource, config: ShipmentsRun, run_id: str) -> _Turned:
+    from tiktok_ns_pipeline.fulfilment.flow import REPLAYED_KINDS, FulfilmentFlow, RunRequest, is_of_this_flow
+    from tiktok_ns_pipeline.ledger.facts import SHIPMENT
+
+    async with resource.opened() as runtime:
+        if unknown := sorted(set(config.shops) - set(runtime.mapping.shops)):
+            raise dg.Failure(
+                description=f"Run config, shops: {', '.join(unknown)} is no shop of the mapping "
+                f"({', '.join(runtime.mapping.shops)}).",
+                allow_retries=False,
+            )
+        settings = runtime.settings
+        request = RunRequest(
+            shops=tuple(config.shops),
+            budget_s=settings.run_budget_s if config.budget_seconds is None else config.budget_seconds,
+            idle_s=settings.idle_s if config.idle_seconds is None else config.idle_seconds,
+        )
+        report = await FulfilmentFlow(runtime, run_id).run(request)
+        with runtime.ledger.read() as tx:
+            ours = [one for one in tx.exceptions.list(kinds=REPLAYED_KINDS) if is_of_this_flow(one)]
+            told = tx.links.count(SHIPMENT)
+        since = datetime.now(UTC) - timedelta(days=1)
+        rows = runtime.lake.current(
+            TIKTOK_SHIPMENTS,
+            "accepted_at >= ? AND revision = 1",
+            [since],
+            columns=("saved_at", "accepted_at"),
+        )
+        seconds = sorted((row["accepted_at"] - row["saved_at"]).total_seconds() for row in rows)
+        return _Turned(report, told, seconds, ours[:_SHOWN], len(ours))
+
+
+def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
+    from tiktok_ns_pipeline.ledger.facts import CHANNEL_FULFILMENT, SHIPMENT
+
+    report = turned.report
+    yield dg.MaterializeResult(
+        asset_key=_RAW.key,
+        metadata={
+            "fulfilments_observed": report.observed,
+            "looks": report.turns,
+            "trouble": dg.MetadataValue.json(report.trouble[:20]),
+        },
+    )
+    yield dg.MaterializeResult(asset_key=_PACKAGES.key, metadata={"packages_observed": report.packages})
+    plan = report.plan
+    yield dg.MaterializeResult(
+        asset_key=_STAGED.key,
+        metadata={
+            **{f"orders_{outcome}": count for outcome, count in sorted(plan.orders.items())},
+            "parcels_planned": plan.planned,
+            "parcels_revised": plan.revised,
+            "parcels_replayed": plan.replayed,
+            "parcels_withdrawn": plan.withdrawn,
+            **{f"parked_{kind}": count for kind, count in sorted(plan.parked_by_kind.items())},
+        },
+    )
+    dispatch = report.dispatch
+    latency = (
+        {f"seconds_p{share}": _quantile(turned.seconds, share) for share in (50, 95)}
+        if turned.seconds
+        else {}
+    )
+    yield dg.MaterializeResult(
+        asset_key=_PUBLISHED.key,
+        metadata={
+            "dagster/row_count": turned.told,
+            "parcels_told": dispatch.applied.get(SHIPMENT, 0),
+            "channel_fulfilments_made": dispatch.applied.get(CHANNEL_FULFILMENT, 0),
+            **latency,
+            "retried": dispatch.retried,
+            "looked_up": dispatch.looked_up,
+            "throttled": dispatch.throttled,
+            "parked": dispatch.parked,
+            "open_exceptions": turned.open_exceptions,
+            "worst_exceptions": dg.MetadataValue.md(exceptions_table(turned.worst, turned.open_exceptions)),
+            "help": "README, «Exceptions»: `tiktok-ns exceptions show <number>`, then mend and replay.",
+        },
+    )
+
+
+def _quantile(ascending: list[float], percent: int) -> float:
+    return ascending[min(len(ascending) - 1, len(ascending) * percent // 100)]
