@@ -36,7 +36,7 @@ class Considered:
 
 def policy_fingerprint(shop: Shop) -> str:
     """Changes when a decision changes that makes bills of this shop what they are."""
-    return exact_json.fingerprint([shop.billing.model_dump(), shop.timezone, shop.currency_id])
+    return exact_json.fingerprint([shop.billing.model_dump(), shop.currency_id])
 
 
 def basis_of(fulfilment: Fulfilment, shop: Shop) -> dict[str, Any]:

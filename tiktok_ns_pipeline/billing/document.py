@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, cast
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -48,7 +47,7 @@ class Fulfilment:
     stands_as_shipped: bool
     is_gone: bool
     shipped_on: date
-    """In the zone of the shop."""
+    """Date of the Item Fulfillment: the day that its cost is posted on, so revenue follows it."""
     filed_under: date
     """Day under which the lake keeps it."""
     modified_at: datetime | None
@@ -77,7 +76,7 @@ class Fulfilment:
         return {str(line): format(quantity.normalize(), "f") for line, quantity in sorted(self.lines.items())}
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], zone: ZoneInfo) -> Fulfilment:
+    def of(cls, row: Mapping[str, Any]) -> Fulfilment:
         """The fulfilment of a row of `raw_netsuite_item_fulfillments`. Raises MalformedFulfilment."""
         name = f"Item Fulfillment {row['fulfilment_id']} of order {row['order_id']}"
         if not row["order_id"] or not row["sales_order_id"]:
@@ -90,7 +89,7 @@ class Fulfilment:
             sales_order_id=str(row["sales_order_id"]),
             stands_as_shipped=row["status"] == _SHIPPED and not row["gone"],
             is_gone=bool(row["gone"]),
-            shipped_on=_day_of(row.get("shipped_at"), zone) or row["tran_date"] or row["day"],
+            shipped_on=row["tran_date"] or row["day"],
             filed_under=row["day"],
             modified_at=row["modified_at"],
             lines=_lines(row["lines"], name),
@@ -178,16 +177,13 @@ class Bill(_Document):
         return f"{'Cash Sale' if self.record_type == 'cashSale' else 'Invoice'} {self.external_id}"
 
 
-def _day_of(instant: object, zone: ZoneInfo) -> date | None:
-    if isinstance(instant, datetime):
-        return instant.astimezone(zone).date()
-    return instant if isinstance(instant, date) else None
-
-
 def _lines(text: str | None, name: str) -> dict[int, Decimal]:
     """Shipped quantities by order line."""
     try:
-        elements = cast("list[dict[str, Any]]", exact_json.loads(text or ""))
+        told = exact_json.loads(text or "")
+        if not isinstance(told, list):
+            raise TypeError("no list")
+        elements = cast("list[dict[str, Any]]", told)
         shipped: dict[int, Decimal] = {}
         for element in elements:
             if element.get("kitMemberOf") is not None:

@@ -86,7 +86,7 @@ class FulfilmentWatch:
         if seen is None:
             return False
         try:
-            return _version(Fulfilment.of(row, self._shop.zone)) == seen
+            return _version(Fulfilment.of(row)) == seen
         except MalformedFulfilment:
             return False
 
@@ -107,7 +107,7 @@ class FulfilmentWatch:
             if row["channel"] != CHANNEL:
                 continue
             try:
-                fulfilments.append(Fulfilment.of(row, self._shop.zone))
+                fulfilments.append(Fulfilment.of(row))
             except MalformedFulfilment as error:
                 told = (str(row["fulfilment_id"]), str(row["lines"]))
                 if told in self._told:

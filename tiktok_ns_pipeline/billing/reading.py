@@ -18,7 +18,7 @@ from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.money import exact_decimal
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound
+from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound, NetSuitePermissionError
 from tiktok_ns_pipeline.netsuite.values import lines_of
 
 LANE: Lane = "documents"
@@ -44,9 +44,14 @@ class BillingReader:
         async with self._reading_periods:
             if self._periods is None or self._periods[0] < oldest:
                 read_at = self._clock.now()
-                rows = await self._netsuite.suiteql(PERIODS_QUERY, lane=LANE)
-                self._periods = (read_at, Periods.of(rows))
+                self._periods = (read_at, await self._read_periods())
             return self._periods[1]
+
+    async def _read_periods(self) -> Periods:
+        try:
+            return Periods.of(await self._netsuite.suiteql(PERIODS_QUERY, lane=LANE))
+        except NetSuitePermissionError:
+            return Periods.unseen()
 
     async def sales_order(self, internal_id: str) -> SalesOrder | None:
         """The Sales Order as it is now; None when there is none any more."""
