@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.tiktok.errors import WireError
@@ -67,6 +68,8 @@ class ShopHints:
     order_ids: tuple[str, ...]
     cancel_ids: tuple[str, ...]
     package_ids: tuple[str, ...]
+    told_at: Mapping[str, datetime]
+    """When the newest event about an order happened; what was read of it since then needs no reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def taken(tx: Transaction, flow: str, limit: int, shop_ids: Sequence[str] = ()) 
             _once(one for event in of_shop for one in event.order_ids),
             _once(one for event in of_shop for one in event.cancel_ids),
             _once(one for event in of_shop for one in event.package_ids),
+            _newest(of_shop),
         )
         for shop_id, of_shop in events.items()
     }
@@ -114,3 +118,12 @@ def taken(tx: Transaction, flow: str, limit: int, shop_ids: Sequence[str] = ()) 
 
 def _once(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
+
+
+def _newest(events: Sequence[WebhookEvent]) -> dict[str, datetime]:
+    newest: dict[str, datetime] = {}
+    for event in events:
+        if event.happened_at is not None:
+            for order_id in event.order_ids:
+                newest[order_id] = max(event.happened_at, newest.get(order_id, event.happened_at))
+    return newest

@@ -18,6 +18,7 @@ from typing import Any
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.engine.dispatcher import Dispatcher, DispatchReport
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS, Handler
+from tiktok_ns_pipeline.flows import inbox
 from tiktok_ns_pipeline.flows.shops import OpenedShop
 from tiktok_ns_pipeline.flows.turning import (
     SYSTEM_ERRORS,
@@ -60,6 +61,7 @@ _FACTS_ABOUT = {"order": (SALES_ORDER, CLOSURE), "reference": (REFERENCE,), "cus
 """Kinds of facts by what an exception is about, where asking for a replay is asking this flow."""
 
 _READINGS_AT_MOST = 3
+_EVENTS_AT_ONCE = 500
 _ASK_FOR_ITEMS_AFTER = timedelta(seconds=60)
 
 BASIS_CURSOR = "orders:staging-basis"
@@ -90,6 +92,8 @@ class RunReport:
 
     listed: int = 0
     observed: int = 0
+    events: int = 0
+    """Webhook events that were followed."""
     plan: PlanReport = field(default_factory=PlanReport)
     dispatch: DispatchReport = field(default_factory=DispatchReport)
     acknowledged: int = 0
@@ -168,6 +172,8 @@ class OrdersFlow:
                 changed += len(observed.orders)
                 if observed.orders or observed.watermark:
                     await self._stage(shop, access, watch, observed, request.lane)
+            if not request.is_bounded:
+                changed += await self._follow_events(shop, access, watch, request.lane)
         except SYSTEM_ERRORS as error:
             self._troubles.note_shop(shop.code, error)
         else:
@@ -175,6 +181,31 @@ class OrdersFlow:
         self.report.observed += changed
         known = self.report.observed_by_shop.get(shop.code, 0)
         self.report.observed_by_shop[shop.code] = known + changed
+        return changed
+
+    async def _follow_events(self, shop: Shop, access: ShopAccess, watch: OrderWatch, lane: Lane) -> int:
+        """Read the orders that webhooks name and the list did not show: it may be late (T 3.1)."""
+        changed = 0
+        is_more = True
+        while is_more:
+            with self._runtime.ledger.read() as tx:
+                hints = inbox.taken(tx, inbox.ORDERS, _EVENTS_AT_ONCE, [access.shop_id])
+            is_more = len(hints.inbox_ids) == _EVENTS_AT_ONCE
+            named = hints.by_shop.get(access.shop_id)
+            behind = [
+                order_id
+                for order_id in (named.order_ids if named else ())
+                if watch.is_behind(order_id, named.told_at.get(order_id) if named else None)
+            ]
+            if behind:
+                async for observed in watch.fetch(behind):
+                    changed += len(observed.orders)
+                    await self._stage(shop, access, watch, observed, lane)
+            if hints.inbox_ids:
+                # What they name is planned; an order that TikTok does not show, the list will.
+                with self._runtime.ledger.begin() as tx:
+                    tx.inbox.handled(hints.inbox_ids)
+                self.report.events += len(hints.inbox_ids)
         return changed
 
     @staticmethod

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
+from tiktok_ns_pipeline.flows.inbox import ORDERS
 from tiktok_ns_pipeline.flows.looking import LONGEST_S, Glance, Look, look
 from tiktok_ns_pipeline.flows.shops import SHOPS_CURSOR
 from tiktok_ns_pipeline.lake.orders import raw_order_row
@@ -26,6 +27,10 @@ from tiktok_ns_pipeline.tiktok.errors import TikTokError
 
 _READ_BACK_AFTER = timedelta(minutes=1)
 """What the last run could not read back, NetSuite does not show yet (N 3.5): no use in asking at once."""
+
+_FOLLOW_AFTER = timedelta(seconds=15)
+"""Events that the last run could not follow, since TikTok was away, must not ask for runs for ever; what
+the list shows is found at once anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,13 @@ def _known_work(tx: Transaction, mapping: Mapping, since_last_run: timedelta) ->
     basis = tx.cursors.get(BASIS_CURSOR)
     if basis is None or basis.partition("/")[0] != mapping.fingerprint():
         return "the mapping changed"
-    if tx.cursors.get(SHOPS_CURSOR) is None:
+    shops = tx.cursors.get(SHOPS_CURSOR)
+    if shops is None:
         return "the shops were never read"
-    return None
+    # Of the shops that a run can read: other events wait until the seller opens theirs.
+    readable = [one["shop_id"] for one in shops["shops"] if mapping.shop_of(one["shop_id"])]
+    is_told = since_last_run >= _FOLLOW_AFTER and readable and tx.inbox.is_waiting(ORDERS, readable)
+    return "webhooks name orders" if is_told else None
 
 
 async def _ask_tiktok(glance: Glance) -> Look:

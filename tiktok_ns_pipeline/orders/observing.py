@@ -102,6 +102,11 @@ class OrderWatch:
         moved = moves_watermark and newest and (self._watermark is None or newest > self._watermark)
         return Observed(self._shop, orders, rows, newest if moved else None, len(page.orders))
 
+    def is_behind(self, order_id: str, at: datetime | None) -> bool:
+        """Whether this run has not seen the order as it was at that instant, as far as one can tell."""
+        _version, updated = self._seen.get(order_id, (None, None))
+        return updated is None or at is None or updated < at
+
     @property
     def seen(self) -> set[str]:
         """Orders seen in this run."""
