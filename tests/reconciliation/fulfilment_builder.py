@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -115,7 +115,7 @@ def case(number: int = 1, units: int = 2, **changes: Any) -> Case:
     return Case(**(parts | changes))
 
 
-def prove(*cases: Case, shop_bills: bool = True) -> FulfilmentProof:
+def prove(*cases: Case, shop_bills: bool = True, since: date | None = None) -> FulfilmentProof:
     return prove_fulfilments(
         [one.order for one in cases],
         [sale for one in cases for sale in one.sales],
@@ -123,6 +123,7 @@ def prove(*cases: Case, shop_bills: bool = True) -> FulfilmentProof:
         [bill for one in cases for bill in one.bills],
         patience=PATIENCE,
         shop_bills=shop_bills,
+        billed_since=since,
     )
 
 
@@ -143,6 +144,6 @@ def closure(one: Case) -> Verdict | None:
     return found[0] if found else None
 
 
-def bill(one: Case) -> Verdict | None:
-    found = verdicts(rows_of(prove(one), "bill"))
+def bill(one: Case, since: date | None = None) -> Verdict | None:
+    found = verdicts(rows_of(prove(one, since=since), "bill"))
     return found[0] if found else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -114,6 +114,10 @@ def test_a_second_sales_order_may_have_taken_the_place_of_a_closed_one() -> None
     assert closure(replace(one, sales=[*one.sales, again])) is Verdict.MATCHED
 
 
+def test_an_order_from_before_the_shops_first_day_is_not_ours_to_close() -> None:
+    assert closure(cancelled(is_before_go_live=True)) is None
+
+
 def test_an_order_without_a_sales_order_has_nothing_to_close() -> None:
     assert closure(replace(unshipped(), sales=[])) is None
 
@@ -210,6 +214,29 @@ def test_shipping_billed_with_each_part_is_billed_twice() -> None:
     half = {"1": BilledLine(Decimal("0.5"), Decimal(5)), "2": BilledLine(Decimal(1), Decimal(4))}
     bills = [replace(one.bills[0], lines=half), replace(again, lines=half)]
     assert bill(replace(one, bills=bills)) is Verdict.BILLED_TWICE
+
+
+def test_what_left_before_billing_began_is_the_sellers_own_to_bill() -> None:
+    since = date(2026, 3, 1)
+    before = case(bills=[]).with_fulfilment(dated=since - timedelta(days=1))
+    assert bill(before, since) is Verdict.NOT_EXPECTED
+    assert bill(case().with_fulfilment(dated=since - timedelta(days=1)), since) is Verdict.NOT_EXPECTED
+    assert bill(case(bills=[]).with_fulfilment(dated=since), since) is Verdict.NOT_BILLED
+
+
+def test_of_an_order_that_left_before_and_after_billing_began_quantities_are_compared() -> None:
+    since = date(2026, 3, 1)
+    one = case()
+    halves = [
+        replace(one.fulfilments[0], netsuite_id=f"2{n}", quantities={"1": Decimal(1)}, dated=day)
+        for n, day in enumerate((since - timedelta(days=1), since))
+    ]
+    for billed, verdict in ((0, Verdict.NOT_BILLED), (1, Verdict.NOT_EXPECTED), (3, Verdict.BILLED_TWICE)):
+        taken = {"1": BilledLine(Decimal(billed), Decimal(10 * billed))}
+        made = replace(one.with_bill(lines=taken), fulfilments=halves)
+        assert bill(made, since) is verdict
+    young = replace(one, bills=[], fulfilments=[halves[0], replace(halves[1], unchanged_for=JUST_NOW)])
+    assert bill(young, since) is Verdict.WAITING_WITHIN_GRACE
 
 
 @pytest.mark.parametrize("broken", ["bill", "sale", "currency"])

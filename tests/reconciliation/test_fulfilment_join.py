@@ -120,6 +120,11 @@ def test_an_order_that_is_none_of_ours_needs_no_fulfilment() -> None:
     assert shipments(skipped) == [Verdict.NOT_EXPECTED] * 2
 
 
+def test_what_was_placed_before_the_shops_first_day_is_not_ours_to_tell() -> None:
+    untold = case().with_units(**UNTOLD).with_order(is_before_go_live=True)
+    assert shipments(untold) == [Verdict.NOT_EXPECTED] * 2
+
+
 def test_goods_of_a_cancelled_order_are_called_back_or_expected_back() -> None:
     cancelled = case(units=1).with_order(status="CANCELLED", state="cancelled")
     never_told = cancelled.with_units(status="CANCELLED", state="cancelled", told=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from tiktok_ns_pipeline.money import Money
@@ -57,15 +58,23 @@ def bill_row(
     fulfilments: Sequence[Fulfilment],
     bills: Sequence[Bill],
     patience: Patience,
+    since: date | None = None,
 ) -> Row | None:
-    """The verdict on one order of a shop that bills; None where nothing left and nothing is billed."""
+    """The verdict on one order of a shop that bills; None where nothing left and nothing is billed.
+
+    What left before `since` is the seller's own process to bill. Without that day everything that left
+    is to be billed.
+    """
     gone = [one for one in fulfilments if one.has_left]
     if not gone and not bills:
         return None
     compared: _Compared | None = None
     try:
-        compared = _compared(sales, gone, bills)
-        verdict, note = _verdict(order, gone, bills, compared, patience)
+        if since is not None and any(_left_before(one, since) for one in gone):
+            verdict, note = _verdict_across(gone, bills, since, patience)
+        else:
+            compared = _compared(sales, gone, bills)
+            verdict, note = _verdict(order, gone, bills, compared, patience)
     except _Unclear as unclear:
         verdict, note = Verdict.CANNOT_BE_CHECKED, str(unclear)
     return Row(
@@ -100,6 +109,27 @@ def _verdict(
     if any(is_younger(one.unchanged_for, patience.grace) for one in gone):
         return Verdict.WAITING_WITHIN_GRACE, scope
     return _too_little(order, bills, compared, scope)
+
+
+def _verdict_across(
+    gone: Sequence[Fulfilment], bills: Sequence[Bill], since: date, patience: Patience
+) -> tuple[Verdict, str]:
+    """Of an order that began to leave before billing began only quantities are compared: whether the
+    seller's own process billed the rest, and how, is not ours to judge."""
+    note = f"some of it left before {since}, when billing began; quantities alone are compared"
+    ours = [one for one in gone if not _left_before(one, since)]
+    due, left, billed = _left(ours), _left(gone), _billed_of_lines(bills)
+    by_hand = any(bill.sales_order_id is None for bill in bills)
+    if any(taken.quantity > left[key] for key, taken in billed.items() if key in left):
+        return Verdict.BILLED_TWICE, note
+    if by_hand or all(quantity <= billed[key].quantity for key, quantity in due.items()):
+        return Verdict.NOT_EXPECTED, note
+    is_young = any(is_younger(one.unchanged_for, patience.grace) for one in ours)
+    return (Verdict.WAITING_WITHIN_GRACE if is_young else Verdict.NOT_BILLED), note
+
+
+def _left_before(fulfilment: Fulfilment, since: date) -> bool:
+    return fulfilment.dated is not None and fulfilment.dated < since
 
 
 def _too_little(

@@ -26,6 +26,8 @@ def closure_row(
 
     `left` are the units that left, says NetSuite.
     """
+    if order.is_before_go_live:
+        return None
     if order.state == "cancelled":
         verdict, note = _cancelled(order, sales, fulfilments, patience)
     elif not sales or order.state == "waits" or order.not_expected:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from tiktok_ns_pipeline.reconciliation.fulfilments.bills import bill_row
@@ -42,12 +42,14 @@ def prove_fulfilments(
     *,
     patience: Patience,
     shop_bills: bool,
+    billed_since: date | None = None,
     netsuite_read_at: datetime | None = None,
 ) -> FulfilmentProof:
     """Join everything and judge it.
 
     Follow-up documents belong to their Sales Order's order; a bill without one to the order that it
-    names. Fulfilments whose Sales Order is not among `sales` are orphans. Raises ValueError when one
+    names. Fulfilments whose Sales Order is not among `sales` are orphans. Where the shop bills, it
+    bills what left from the day `billed_since` on. Raises ValueError when one
     order or record is given twice.
     """
     _refuse_repeated("order", [order.order_id for order in orders])
@@ -66,8 +68,10 @@ def prove_fulfilments(
     rows: list[Row] = []
     for order in orders:
         name = order.order_id
-        own_bills = bills_of[name] if shop_bills else ()
-        rows += _judged(order, sales_of[name], fulfilments_of[name], own_bills, patience, shop_bills)
+        own = (sales_of[name], fulfilments_of[name])
+        rows += _judged(order, *own, patience)
+        if shop_bills and (bill := bill_row(order, *own, bills_of[name], patience, billed_since)):
+            rows.append(bill)
     for name, strays in fulfilments_of.items():
         if name not in known:
             rows += [orphan_row(replace(one, order_id=one.order_id or name)) for one in strays]
@@ -78,15 +82,13 @@ def _judged(
     order: TikTokOrder,
     sales: Sequence[SalesOrder],
     fulfilments: Sequence[Fulfilment],
-    bills: Sequence[Bill],
     patience: Patience,
-    shop_bills: bool,
 ) -> Iterable[Row]:
     laid = lay_over(order.units, sales, fulfilments)
     yield from shipment_rows(order, sales, fulfilments, laid, patience)
     closure = closure_row(order, sales, fulfilments, laid.by_unit.keys(), patience)
-    bill = bill_row(order, sales, fulfilments, bills, patience) if shop_bills else None
-    yield from (row for row in (closure, bill) if row is not None)
+    if closure is not None:
+        yield closure
 
 
 def _grouped(records: Iterable[_Record], key_of: dict[str, str]) -> defaultdict[str, list[_Record]]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -97,6 +97,8 @@ class TikTokOrder:
     """Whose carrier takes it (`shipping_type`); the seller's needs a tracking number (T 4.1)."""
     not_expected: str = ""
     """Why NetSuite need not know of it; empty where it must."""
+    is_before_go_live: bool = False
+    """Placed before the shop's first day: whoever looked after it then still does."""
     unreadable: str = ""
     """Why nothing can be said of it; empty for an order that could be read."""
     changed_at: datetime | None = None
@@ -167,6 +169,8 @@ class Fulfilment:
     unchanged_for: timedelta | None = None
     order_id: str = ""
     """TikTok's order as its Sales Order names it."""
+    dated: date | None = None
+    """Day of shipment, in the books."""
 
     @property
     def has_left(self) -> bool:

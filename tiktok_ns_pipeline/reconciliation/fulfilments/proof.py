@@ -50,6 +50,7 @@ async def _proved(sources: Sources, day: date) -> FulfilmentProof:
 def judge(sources: Sources, reading: FulfilmentReading) -> FulfilmentProof:
     """The verdicts on what was read."""
     mapping, shop = sources.mapping, sources.shop
+    billing = shop.billing
     documents = reading.documents.values()
     return prove_fulfilments(
         [tiktok_order(order.raw, shop, mapping) for order in reading.orders.values()],
@@ -61,7 +62,8 @@ def judge(sources: Sources, reading: FulfilmentReading) -> FulfilmentProof:
             timedelta(minutes=mapping.reconciliation.grace_minutes),
             timedelta(hours=mapping.fulfilment.tracking_wait_hours),
         ),
-        shop_bills=shop.billing.policy != "none",
+        shop_bills=billing.policy != "none",
+        billed_since=None if billing.policy == "none" else billing.since,
         netsuite_read_at=reading.netsuite_read_at,
     )
 

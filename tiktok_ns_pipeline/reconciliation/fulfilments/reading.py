@@ -45,7 +45,8 @@ WHERE tl.transaction IN ($markers)
 ORDER BY tl.transaction ASC, tl.id ASC"""
 
 FULFILMENT_LINES = """
-SELECT f.id, f.tranid, f.status, TO_CHAR(f.lastmodifieddate, 'YYYY-MM-DD HH24:MI:SS') AS modified_at,
+SELECT f.id, f.tranid, f.status, TO_CHAR(f.trandate, 'YYYY-MM-DD') AS tran_date,
+       TO_CHAR(f.lastmodifieddate, 'YYYY-MM-DD HH24:MI:SS') AS modified_at,
        k.previousdoc AS sales_order, k.previousline AS order_line, tl.id AS line,
        ABS(tl.quantity) AS quantity, tl.kitmemberof
 FROM previoustransactionlinelink k

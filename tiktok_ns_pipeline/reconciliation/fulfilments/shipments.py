@@ -19,6 +19,7 @@ from tiktok_ns_pipeline.reconciliation.fulfilments.model import (
 from tiktok_ns_pipeline.reconciliation.fulfilments.units import Departure, Laid, goods_of
 
 _KNOWN_STATES = ("A", "B", "C")
+_TOLD_BY_US = (Verdict.NOT_TOLD, Verdict.WAITS_FOR_TRACKING, Verdict.TRACKING_DIFFERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ def _departed(order: TikTokOrder, unit: Unit, departure: Departure, patience: Pa
     """The verdict on a unit that left, says NetSuite."""
     fulfilment = departure.fulfilment
     verdict, note, expects_return = _verdict_on_departed(order, unit, departure, patience)
+    if order.is_before_go_live and verdict in _TOLD_BY_US:
+        verdict, note = Verdict.NOT_EXPECTED, "the order was placed before the shop's first day"
     return Row(
         "shipment",
         verdict,

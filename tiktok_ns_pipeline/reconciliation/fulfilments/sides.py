@@ -8,7 +8,7 @@ Ages of NetSuite's records are differences on the account's own clock, so that i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -77,6 +77,7 @@ def tiktok_order(raw: Any, shop: Shop, mapping: SellerMapping) -> TikTokOrder:
         units=tuple(_unit(line, order, by_collection=ends) for line in order.line_items),
         packed_by=packed_by,
         carried_by=carried_by,
+        is_before_go_live=shop.is_before_go_live(order.create_time),
         not_expected="" if is_wanted else posted.reason,
         changed_at=order.update_time,
         cancelled_at=order.cancel_time,
@@ -114,6 +115,7 @@ def fulfilment(rows: Sequence[Row], tracking: Sequence[str], account_now: str, o
         tracking=tuple(dict.fromkeys(number.strip() for number in tracking if number.strip())),
         unchanged_for=age(first.get("modified_at"), account_now),
         order_id=order_id,
+        dated=_day(first.get("tran_date")),
     )
 
 
@@ -205,6 +207,13 @@ def _order_line(row: Row) -> OrderLine:
         amount=_number(row, "amount"),
         is_closed=to_bool(row.get("isclosed")) or False,
     )
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _number(row: Row, name: str) -> Decimal | None:
