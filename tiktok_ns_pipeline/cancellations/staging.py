@@ -33,8 +33,9 @@ STATUS: Mapping[str, Standing] = {
 }
 """T 6.3. AWAITING_SELLER_RESPONSE was seen in one log only, the last one as the name of a filter."""
 
-OF_BUYER: Mapping[str, bool] = {"BUYER_CANCEL": True, "CANCEL": False}
-"""By `cancel_type` (T 6.3): only a buyer's cancellation can wait for the seller."""
+OF_BUYER: Mapping[str, bool] = {"BUYER_CANCEL": True, "CANCEL": False, "REQUEST_CANCEL_REFUND": True}
+"""By `cancel_type` (T 6.3): only a buyer's cancellation can wait for the seller. The last one is in
+TikTok's documented example alone."""
 
 RESPOND = "SELLER_RESPOND_CANCEL"
 """The action that a request waits for (T 6.1)."""
