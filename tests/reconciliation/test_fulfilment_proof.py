@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -235,16 +235,30 @@ def test_goods_whose_delivery_failed_are_expected_back(shipping: Shipping) -> No
     assert of(proof, order_id)["shipment"] == [Verdict.SHIPPED_BUT_CANCELLED] * 2
 
 
+def billed_like(shipping: Shipping, **policy: object) -> None:
+    """Another billing policy in the mapping."""
+    mapping = shipping.bench.mapping
+    billing = mapping.shops["us"].billing.model_copy(update=policy)
+    shops = {**mapping.shops, "us": mapping.shops["us"].model_copy(update={"billing": billing})}
+    shipping.bench.mapping = mapping.model_copy(update={"shops": shops})
+
+
 def test_a_shop_that_does_not_bill_is_not_asked_for_bills(shipping: Shipping) -> None:
     order_id = not_billed(shipping)
-    shop = shipping.bench.mapping.shops["us"]
-    policy = shipping.bench.mapping.shops["vn"].billing
-    shops = {**shipping.bench.mapping.shops, "us": shop.model_copy(update={"billing": policy})}
-    shipping.bench.mapping = shipping.bench.mapping.model_copy(update={"shops": shops})
+    billed_like(shipping, policy="none")
     shipping.later()
     proof = shipping.prove()
     assert "bill" not in of(proof, order_id)
     assert CHECKS[3](proof).state == "not_run"
+
+
+def test_what_left_before_billing_began_need_not_be_billed(shipping: Shipping) -> None:
+    order_id = not_billed(shipping)
+    billed_like(shipping, since=date(2026, 8, 5))
+    shipping.later()
+    assert of(shipping.prove(), order_id)["bill"] == [Verdict.NOT_EXPECTED]
+    billed_like(shipping, since=date(2026, 8, 4))
+    assert of(shipping.prove(), order_id)["bill"] == [Verdict.NOT_BILLED]
 
 
 def test_a_lagging_query_is_asked_again_before_anything_is_called_wrong(shipping: Shipping) -> None:
