@@ -117,6 +117,23 @@ class TestByHand:
 
         in_world(story)
 
+    def test_once_finance_has_resolved_it_nobody_is_told_again(self) -> None:
+        async def story(rig: Rig) -> None:
+            sale = await Sale.placed(rig)
+            shipped = sale.ship()
+            rig.books.transform("salesOrder", sale.sales_order.id, "cashSale", {"account": {"id": "125"}})
+            await bill(rig)
+            [told] = exceptions(rig)
+            ledger = rig.ledger()
+            with ledger.begin() as tx:
+                tx.exceptions.resolve(told.id, "Cash Sale CS10001", "finance")
+            ledger.close()
+            sale.land(shipped, tracking='[{"number": "1Z999"}]')
+            await bill(rig)
+            assert exceptions(rig) == []
+
+        in_world(story)
+
     def test_a_bill_made_by_hand_while_ours_waited_parks_ours(self) -> None:
         async def story(rig: Rig) -> None:
             sale = await Sale.placed(rig)

@@ -214,11 +214,13 @@ class BillingFlow:
     ) -> tuple[dict[str, date], int]:
         """Decide and plan in chunks; gives what has to wait, and how much was decided."""
         assert mark.begun_on is not None
+        self._tell_unreadable(shop, observed.unreadable)
+        if not observed.fulfilments:
+            return {}, 0
         with self._runtime.ledger.read() as tx:
             known = tx.intents.newest([each.fact for each in observed.fulfilments])
             under_way = orders_under_way(tx, shop.code)
             number = plan_number(tx, shop.code)
-        self._tell_unreadable(shop, observed.unreadable)
         waiting: dict[str, date] = {}
         decidable: list[Considered] = []
         for each in observed.fulfilments:

@@ -156,7 +156,7 @@ class BillPlanner:
         self._report.withdrawn += tx.intents.withdraw(
             withdrawn, "the shipment may not be billed as it is now"
         )
-        self._keep_exceptions(tx, kept)
+        self._keep_exceptions(tx, kept, replay=replay)
         self._report.skipped += sum(bool(each.skipped) for each in kept)
         return Stored(undone, number + has_planned)
 
@@ -200,13 +200,16 @@ class BillPlanner:
             observed_at=fulfilment.modified_at,
         )
 
-    def _keep_exceptions(self, tx: Transaction, decided: Sequence[Decided]) -> None:
-        """Open what is wrong now, and clear what is no longer found wrong."""
+    def _keep_exceptions(self, tx: Transaction, decided: Sequence[Decided], *, replay: bool) -> None:
+        """Open what is wrong now, and clear what is no longer found wrong.
+
+        What a person has resolved, such as a bill made by hand, stays so until it is asked for again.
+        """
         subjects = [each.fulfilment.subject for each in decided]
         troubled = tx.exceptions.unresolved_among(CHANNEL, self._shop.code, subjects)
         for each in decided:
             problem, subject = each.problem, each.fulfilment.subject
-            if problem is not None:
+            if problem is not None and (replay or not self._is_resolved(tx, subject, problem)):
                 self._count(problem)
                 tx.exceptions.open(
                     self._runtime.reporter.exception(
@@ -228,6 +231,17 @@ class BillPlanner:
                         kinds=kinds,
                         keep=keep,
                     )
+
+    def _is_resolved(self, tx: Transaction, subject: str, problem: Problem) -> bool:
+        """Whether a person has resolved this very problem."""
+        resolved = tx.exceptions.list(
+            states=("resolved",),
+            kinds=(problem.kind,),
+            shop=self._shop.code,
+            subject=subject,
+            cause=problem.cause,
+        )
+        return any(tx.exceptions.events(one.id)[-1].actor != "pipeline" for one in resolved)
 
     def _count(self, problem: Problem) -> None:
         self._report.parked += 1
