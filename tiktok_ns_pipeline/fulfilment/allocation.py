@@ -88,6 +88,36 @@ def allocate(
     )
 
 
+def quantities_of(
+    order_lines: Sequence[OrderLine], unit_ids: Iterable[str], still_open: Mapping[int, Decimal]
+) -> dict[int, Decimal]:
+    """The other way round: what these units are on the lines of their Sales Order.
+
+    `still_open` is what may still be fulfilled by line number; lines of one item in a bundle fill up in
+    order. Raises ValueError where the lines have no whole pieces for the units, or not enough is open.
+    """
+    wanted = set(unit_ids)
+    if unknown := wanted - set(_in_line_order(order_lines)):
+        raise ValueError(f"no line of the Sales Order stands for units {', '.join(sorted(unknown))}")
+    found: dict[int, Decimal] = {}
+    for bundle in _bundles(order_lines):
+        ids = _in_line_order(bundle)
+        count = len(wanted & set(ids))
+        for item in dict.fromkeys(line.item_id for line in bundle):
+            lines = sorted((line for line in bundle if line.item_id == item), key=lambda line: line.number)
+            needed = sum((line.quantity for line in lines), _ZERO) * count / len(ids)
+            if needed != needed.to_integral_value():
+                raise ValueError(f"{count} of {len(ids)} units are no whole pieces of item {item}")
+            for line in lines:
+                taken = min(needed, still_open.get(line.number, _ZERO))
+                if taken > 0:
+                    found[line.number] = taken
+                    needed -= taken
+            if needed > 0:
+                raise ValueError(f"{needed.normalize():f} of item {item} are not open to be fulfilled")
+    return found
+
+
 def spread(
     unit_ids: Sequence[str],
     numbers: Sequence[str],

@@ -26,6 +26,8 @@ from tiktok_ns_pipeline.flows.turning import (
     turn_until_idle,
 )
 from tiktok_ns_pipeline.fulfilment.applying import SHIPMENT_KINDS, ShipmentHandler
+from tiktok_ns_pipeline.fulfilment.channel_applying import ChannelFulfilmentHandler
+from tiktok_ns_pipeline.fulfilment.channel_packages import ChannelPackages
 from tiktok_ns_pipeline.fulfilment.documents import CHANNEL, Fulfilment, Problem, fulfilment_of
 from tiktok_ns_pipeline.fulfilment.observing import FulfilmentWatch, Observed
 from tiktok_ns_pipeline.fulfilment.orders_seen import OrdersSeen
@@ -60,6 +62,7 @@ _SUBJECTS = {"shipment": SHIPMENT, "package": CHANNEL_FULFILMENT, "fulfilment": 
 """What this flow's exceptions are about, and the kind of fact where that is one."""
 
 _LOOK_AGAIN_AFTER = timedelta(seconds=60)
+_PACKAGES_AGAIN_AFTER = timedelta(seconds=30)
 _HINTS_AT_ONCE = 200
 
 
@@ -95,6 +98,8 @@ class FulfilmentFlow:
         self._run_id = run_id
         self._troubles = Troubles(runtime)
         self._orders = OrdersSeen(runtime, run_id)
+        self._packages = ChannelPackages(runtime, run_id, self._orders, self._troubles)
+        self._packages_asked_at: datetime | None = None
         self._to_restage: set[tuple[str, str]] = set()
         self._looked_again_at: datetime | None = None
         self.report = RunReport(trouble=self._troubles.told)
@@ -122,6 +127,7 @@ class FulfilmentFlow:
         dispatcher.nudge()
         changed += await self._replay(shops)
         changed += await self._take_hints(shops)
+        changed += await self._look_at_packages(shops)
         dispatcher.nudge()
         changed += self._record()
         self.report.turns += 1
@@ -251,6 +257,18 @@ class FulfilmentFlow:
         if rows:
             self._runtime.lake.land_many(STAGED_SHIPMENTS, rows, shop=shop.code, run_id=self._run_id)
 
+    async def _look_at_packages(self, shops: Sequence[OpenedShop]) -> int:
+        """What TikTok's own warehouse shipped; asked less often than NetSuite, since nobody waits for it."""
+        now = self._runtime.clock.now()
+        if self._packages_asked_at is not None and now - self._packages_asked_at < _PACKAGES_AGAIN_AFTER:
+            return 0
+        self._packages_asked_at = now
+        seen = 0
+        for shop, access in self._troubles.readable(shops):
+            seen += await self._packages.look(shop, access)
+        self.report.packages += seen
+        return seen
+
     # Hints and replays
 
     async def _take_hints(self, shops: Sequence[OpenedShop]) -> int:
@@ -269,6 +287,8 @@ class FulfilmentFlow:
             elif hints.inbox_ids:
                 with self._runtime.ledger.begin() as tx:
                     tx.inbox.handled(hints.inbox_ids)
+            if hints.inbox_ids:
+                self._packages_asked_at = None
             taken += len(ids)
         return taken
 
@@ -306,6 +326,12 @@ class FulfilmentFlow:
                 runtime.mapping,
                 accesses,
                 lambda shop, order_id: self._to_restage.add((shop, order_id)),
+            ),
+            ChannelFulfilmentHandler(
+                runtime.netsuite,
+                runtime.ledger,
+                runtime.clock,
+                runtime.mapping.custom_fields.line.line_ids,
             ),
         ]
 
