@@ -263,7 +263,9 @@ class ClosuresFlow:
         """Try again what a person asked for; every ten minutes, what may have changed unnoticed."""
         with self._runtime.ledger.read() as tx:
             asked = [
-                one for one in tx.exceptions.asked_for_replay((*REPLAYED_KINDS, *ENGINE_KINDS)) if _ours(one)
+                one
+                for one in tx.exceptions.asked_for_replay((*REPLAYED_KINDS, *ENGINE_KINDS))
+                if is_ours(one)
             ]
             times, at = tx.cursors.get(LOOKED_AGAIN_CURSOR) or (0, None)
             is_time = (
@@ -348,6 +350,7 @@ def _key(exception: OpenException) -> str:
     return exception.subject.partition(" ")[2]
 
 
-def _ours(exception: OpenException) -> bool:
-    """What the engine says of an order, the orders flow takes up, closures included."""
+def is_ours(exception: OpenException) -> bool:
+    """Whether a replay of it is this flow's: what the engine says of an order, the orders flow takes up,
+    closures included."""
     return exception.kind in REPLAYED_KINDS or exception.subject.startswith("cancellation ")

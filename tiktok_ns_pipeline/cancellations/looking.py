@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tiktok_ns_pipeline.cancellations.flow import KINDS, REPLAYED_KINDS
+from tiktok_ns_pipeline.cancellations.flow import KINDS, REPLAYED_KINDS, is_ours
 from tiktok_ns_pipeline.cancellations.observing import CANCELLED, FUTURE, Listed, watermark_name
 from tiktok_ns_pipeline.clock import Clock
+from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.flows import inbox
 from tiktok_ns_pipeline.flows.looking import LONGEST_S, Glance, Look, look
 from tiktok_ns_pipeline.flows.shops import SHOPS_CURSOR
@@ -45,7 +46,7 @@ def _known_work(tx: Transaction, _mapping: Mapping) -> str | None:
         return "closures or answers are due"
     if tx.inbox.is_waiting(inbox.CLOSURES):
         return "TikTok told of cancellations"
-    if tx.exceptions.list(kinds=REPLAYED_KINDS, replay_requested=True, limit=1):
+    if any(map(is_ours, tx.exceptions.asked_for_replay((*REPLAYED_KINDS, *ENGINE_KINDS)))):
         return "somebody asked for a replay"
     if tx.cursors.get(SHOPS_CURSOR) is None:
         return "the shops were never read"

@@ -26,7 +26,7 @@ from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.facts import CANCEL_REPLY, CLOSURE, REFERENCE, SALES_ORDER
-from tiktok_ns_pipeline.ledger.intents import FactKey, IntentState, NewIntent
+from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, IntentState, NewIntent
 from tiktok_ns_pipeline.runtime import Runtime
 
 FLOW = "closures"
@@ -38,6 +38,7 @@ REPLY_REFUSED = "cancellation_reply_refused"
 REQUEST_CAUSE = "request"
 """The one cause of `cancellation_requested`: whoever tells of it, it is the same exception."""
 
+_WHY = "the order was cancelled"
 _CANCELLED = "cancelled"
 _ASKED = "asked"
 
@@ -89,14 +90,25 @@ class ClosurePlanner:
         new = {fact: one for fact, one in facts.items() if fact not in known}
         if not new:
             return
-        posts = [replace(fact, kind=SALES_ORDER) for fact in new]
-        stuck = [fact for fact, one in tx.intents.newest(posts).items() if one.state is IntentState.PARKED]
         tx.intents.plan([self._closure(fact, one) for fact, one in new.items()], known=known)
-        references = [replace(fact, kind=REFERENCE) for fact in new]
-        self.report.called_off += tx.intents.call_off([*posts, *references], "the order was cancelled")
         self.report.closures += len(new)
-        for fact in stuck:
-            _clear(tx, fact, f"order {fact.business_key}", ENGINE_KINDS, "the order was cancelled")
+        self._call_off(tx, new)
+
+    def _call_off(self, tx: Transaction, closures: Iterable[FactKey]) -> None:
+        """Let nothing more be sent of these orders; what kept a Sales Order from being sent is settled."""
+        kinds = (SALES_ORDER, REFERENCE)
+        newest = tx.intents.newest([replace(fact, kind=kind) for kind in kinds for fact in closures])
+        unfinished = [fact for fact, one in newest.items() if one.state in OPEN]
+        self.report.called_off += tx.intents.call_off(unfinished, _WHY)
+        for fact in unfinished:
+            if fact.kind == SALES_ORDER and newest[fact].state is IntentState.PARKED:
+                tx.exceptions.clear(
+                    channel=fact.channel,
+                    shop=fact.shop,
+                    subject=f"order {fact.business_key}",
+                    reason=_WHY,
+                    kinds=ENGINE_KINDS,
+                )
 
     @staticmethod
     def _closure(fact: FactKey, closure: Closure) -> NewIntent:
@@ -168,10 +180,6 @@ class ClosurePlanner:
             tx.exceptions.clear(
                 channel=CHANNEL, shop=shop, subject=subject, reason="it can be read now", kinds=(MALFORMED,)
             )
-
-
-def _clear(tx: Transaction, fact: FactKey, subject: str, kinds: Sequence[str], reason: str) -> None:
-    tx.exceptions.clear(channel=fact.channel, shop=fact.shop, subject=subject, reason=reason, kinds=kinds)
 
 
 def _age(outcome: Outcome) -> tuple[bool, float]:
