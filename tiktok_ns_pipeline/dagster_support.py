@@ -36,6 +36,7 @@ POOLS: Mapping[str, int] = {
     "orders": 2,
     "closures": 2,
     "shipments": 2,
+    "billing": 2,
     "order_proof": 1,
     "fulfilment_proof": 1,
     "maintenance": 1,

@@ -6,11 +6,20 @@ neither pandas, DuckDB, Arrow nor Alembic: every run imports it before its first
 
 import dagster as dg
 
-from tiktok_ns_pipeline import cancellations, fulfilment, maintenance, orders, reconciliation, webhooks
+from tiktok_ns_pipeline import (
+    billing,
+    cancellations,
+    fulfilment,
+    maintenance,
+    orders,
+    reconciliation,
+    webhooks,
+)
 from tiktok_ns_pipeline.dagster_support import RuntimeResource
 
 defs = dg.Definitions.merge(
     orders.defs,
+    billing.defs,
     cancellations.defs,
     fulfilment.defs,
     reconciliation.defs,

@@ -138,7 +138,6 @@ def test_a_bill_that_comes_to_something_else_fails_the_check_with_both_amounts(
 
     until(is_billed, 30, "a bill that differs")
     check = the_check(run(instance, **LIVE.tags))
-    [offender] = check.metadata["offenders"].value
-    assert str(offender).startswith(f"us/tts-us-cs-{order_id}-")
+    assert f"us/tts-us-cs-{order_id}-" in str(check.metadata["offenders"].value)
     assert "instead of" in str(check.metadata["table"].value)
     assert check.severity == dg.AssetCheckSeverity.ERROR

@@ -52,6 +52,7 @@ def test_assets_by_group():
             "staged_shipments",
             "tiktok_shipments",
         },
+        "billing": {"staged_bills", "netsuite_bills"},
         "reconciliation": {"order_reconciliation", "fulfilment_reconciliation"},
     }
 
@@ -80,6 +81,7 @@ def test_jobs_schedules_sensors_and_checks():
     jobs = {job.name for job in found.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
         "orders_job",
+        "billing_job",
         "items_job",
         "closures_job",
         "shipments_job",
@@ -97,6 +99,7 @@ def test_jobs_schedules_sensors_and_checks():
     }
     assert {(s.name, s.minimum_interval_seconds, s.default_status.value) for s in found.sensor_defs} == {
         ("orders_sensor", 2, "RUNNING"),
+        ("billing_sensor", 2, "RUNNING"),
         ("closures_sensor", 2, "RUNNING"),
         ("shipments_sensor", 2, "RUNNING"),
     }
@@ -106,6 +109,7 @@ def test_jobs_schedules_sensors_and_checks():
         "staged_sales_orders:mapping_complete",
         "netsuite_order_closures:cancellation_requests_answered",
         "tiktok_shipments:dispatch_on_time",
+        "netsuite_bills:bills_equal_shipments",
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
@@ -119,6 +123,7 @@ def test_jobs_schedules_sensors_and_checks():
 def test_every_job_runs_in_one_process_for_a_limited_time():
     for name in (
         "orders_job",
+        "billing_job",
         "items_job",
         "closures_job",
         "shipments_job",
