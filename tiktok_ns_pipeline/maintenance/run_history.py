@@ -15,6 +15,7 @@ import dagster as dg
 KEPT: Mapping[str, timedelta] = {
     "orders_job": timedelta(days=14),
     "items_job": timedelta(days=14),
+    "closures_job": timedelta(days=14),
     "webhooks_job": timedelta(days=14),
     "maintenance_job": timedelta(days=30),
 }
