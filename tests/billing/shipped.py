@@ -54,7 +54,7 @@ class Sale:
         """The first line whose type of item is so called, such as `Discount`."""
         return next(dict(line) for line in self.sales_order.lines() if line["itemType"] == kind)
 
-    def ship(self, *parts: tuple[int, int], status: str = "C", **fields: Any) -> str:
+    def ship(self, *parts: tuple[int, int], status: str = "C", lands: bool = True, **fields: Any) -> str:
         """Ship quantities by line (all that is open without any) and land it; the fulfilment's id."""
         body: dict[str, Any] = {"shipStatus": {"id": status}, **fields}
         if parts:
@@ -68,7 +68,8 @@ class Sale:
                 ]
             }
         made = self.rig.books.transform("salesOrder", self.sales_order.id, "itemFulfillment", body).record.id
-        self.land(made)
+        if lands:
+            self.land(made)
         return made
 
     def take_back(self, fulfilment_id: str, *, to: str | None = None) -> None:
