@@ -20,6 +20,7 @@ from tiktok_ns_pipeline.sandbox.markets import MARKETS
 from tiktok_ns_pipeline.sandbox.parcels import Handover
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.warehouse import WarehouseHabits
 
 HOURS = 3_600.0
 
@@ -163,3 +164,34 @@ def test_what_was_done_rightly_is_clean_in_every_market(seed: int) -> None:
             assert all(expected != Decimal(0) for expected, _ in proof.amounts().values())
 
     in_world(body, seed=seed, mix=Mix(shipped_by="nobody"))
+
+
+TOO_LATE = {Verdict.SHIPPED_BUT_CANCELLED, Verdict.CANCELLED_NOT_CLOSED}
+"""Somebody had begun to ship before the cancellation could be heard of: a person's matter."""
+
+
+def test_what_the_whole_pipeline_did_is_found_as_the_judge_finds_it() -> None:
+    async def body(rig: Rig) -> None:
+        rig.world.draw_orders(25)
+        for _ in range(10):
+            rig.world.catch_up()
+            rig.warehouse.catch_up()
+            await rig.run_all(budget_s=3000, idle_s=20)
+            await asyncio.sleep(12 * HOURS)
+
+        proofs = await prove(rig)
+
+        truth = rig.judged_follow_ups()
+        assert truth.faults == {}
+        rows = [row for proof in proofs for row in proof.rows]
+        cancelled = {one.order_id for one in rig.world.truth() if one.cancelled_at or one.cancelled_lines}
+        parked = {one.order_id for one in rig.world.truth() if one.expected_parked}
+        wrong = [row for row in rows if row.is_wrong and row.order_id not in parked]
+        assert {row.verdict for row in wrong} <= TOO_LATE
+        assert {row.order_id for row in wrong} <= cancelled
+        assert (
+            sum(row.verdict is Verdict.MATCHED for row in rows if row.aspect == "shipment") >= truth.told > 0
+        )
+        assert sum(row.verdict is Verdict.MATCHED for row in rows if row.aspect == "bill") > 0
+
+    in_world(body, seed=1, mix=Mix(shipped_by="warehouse"), warehouse=WarehouseHabits())

@@ -301,6 +301,9 @@ class FulfilmentProof:
         )
 
 
+_SEPARATORS = str.maketrans("", "", " -\t")
+
+
 def not_run(side: Side, reason: str, at: datetime) -> FulfilmentProof:
     """The result of a proof that could not take place, which is not a clean one."""
     return FulfilmentProof((), at, at, NotRun(side, reason))
@@ -313,7 +316,7 @@ def is_younger(age: timedelta | None, limit: timedelta) -> bool:
 
 def tracking_key(number: str) -> str:
     """How tracking numbers are compared: without regard to case, blanks and dashes."""
-    return "".join(character for character in number if character not in " -\t").casefold()
+    return number.translate(_SEPARATORS).casefold()
 
 
 def _counted(verdicts: Iterable[Verdict]) -> str:
