@@ -14,6 +14,8 @@ import pytest
 from tests.billing.shipped import Sale, bill
 from tests.rigging import exceptions, in_world, kinds
 from tiktok_ns_pipeline.flows.turning import TurnRequest
+from tiktok_ns_pipeline.ledger.facts import BILL
+from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import MAPPING, Rig
 from tiktok_ns_pipeline.sandbox.world import Line
@@ -279,6 +281,29 @@ def test_a_bill_that_comes_to_something_else_is_told_with_both_amounts_and_read_
         await bill(rig)
         assert [one.replay_requested_at for one in exceptions(rig)] == [None]
         assert len(sale.bills) == 1
+
+    in_world(story)
+
+
+def test_a_bill_that_was_deleted_is_told_and_made_once_more_when_finance_asks() -> None:
+    async def story(rig: Rig) -> None:
+        sale = await Sale.placed(rig)
+        shipped = sale.ship()
+        await bill(rig)
+        rig.books.delete("cashSale", sale.bills[0].id)
+        ledger = rig.ledger()
+        with ledger.begin() as tx:
+            tx.links.read_again([FactKey("tiktok", "us", BILL, f"{sale.order_id}.{shipped}")])
+        ledger.close()
+        await bill(rig)
+        assert exceptions(rig) == []  # a query may lag; the bill itself is asked for later
+        await asyncio.sleep(3600)
+        await bill(rig)
+        assert [(one.kind, one.cause) for one in exceptions(rig)] == [("bill_differs", "deleted")]
+        assert sale.bills == []
+        replay(rig)
+        await bill(rig)
+        assert (sale.totals, exceptions(rig)) == ([D("10.00")], [])
 
     in_world(story)
 

@@ -57,10 +57,13 @@ def consider(
     orders_under_way: Mapping[str, Collection[str]],
     *,
     again: bool = False,
+    once_more: bool = False,
 ) -> Considered:
     """What is to be done. `intent` is the newest revision of its bill, `orders_under_way` the keys of
-    bills by order that were planned and have not ended; `again` when it is to be staged in any case."""
-    if intent is not None and intent.state == IntentState.APPLIED:
+    bills by order that were planned and have not ended; `again` when it is to be staged in any case,
+    `once_more` when its bill was deleted and finance wants it back."""
+    is_billed = intent is not None and intent.state == IntentState.APPLIED
+    if intent is not None and is_billed and not (once_more and fulfilment.stands_as_shipped):
         return _billed(fulfilment, intent)
     if intent is not None and intent.state in UNDER_WAY:
         return Considered(fulfilment, "waiting", "its bill is under way")

@@ -157,6 +157,8 @@ class Bill(_Document):
     added: Decimal = _ZERO
     """What stands on the Sales Order beside its lines and goes to its first bill (N 5.4)."""
     expected_total: Decimal
+    edition: int = 1
+    """Grows when a bill that was deleted is to be made once more."""
 
     @model_validator(mode="after")
     def _sums(self) -> Bill:

@@ -9,7 +9,7 @@ the other, since each takes its share of what the earlier ones left.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -29,7 +29,7 @@ from tiktok_ns_pipeline.billing.planning import (
     plan_number,
 )
 from tiktok_ns_pipeline.billing.reading import BillingReader
-from tiktok_ns_pipeline.billing.reading_back import read_bills_back
+from tiktok_ns_pipeline.billing.reading_back import DELETED, read_bills_back
 from tiktok_ns_pipeline.billing.records import FieldNames
 from tiktok_ns_pipeline.billing.staging import (
     BILL_DIFFERS,
@@ -137,11 +137,12 @@ class BillingFlow:
             return 0
         watch = self._watches.setdefault(shop.code, FulfilmentWatch(self._runtime.lake, shop))
         asked = self._asked_for(shop)
+        once_more = self._named_by([one for one in asked if one.cause == DELETED])
         again = self._named_by(asked) | self._outdated(shop) | self._without_period(shop)
         for fulfilment_id in again:
             watch.forget(fulfilment_id)
         observed = _joined(watch.look(mark.landed_at, mark.waiting), watch.named(again))
-        waiting, changed = await self._decide(shop, mark, watch, observed, again)
+        waiting, changed = await self._decide(shop, mark, watch, observed, again, once_more)
         self._keep_mark(
             shop, replace(mark, landed_at=observed.landed_at or mark.landed_at), observed, waiting
         )
@@ -200,8 +201,10 @@ class BillingFlow:
 
     def _answered(self, asked: Sequence[OpenException]) -> None:
         if asked:
+            differing = [each for each in asked if each.kind == BILL_DIFFERS and each.cause != DELETED]
             facts = [
-                FactKey(each.channel, each.shop, BILL, each.subject.removeprefix(SUBJECT)) for each in asked
+                FactKey(each.channel, each.shop, BILL, each.subject.removeprefix(SUBJECT))
+                for each in differing
             ]
             with self._runtime.ledger.begin() as tx:
                 tx.links.read_again(facts)
@@ -210,9 +213,18 @@ class BillingFlow:
     # Decide and plan
 
     async def _decide(
-        self, shop: Shop, mark: ShopMark, watch: FulfilmentWatch, observed: Observed, again: set[str]
+        self,
+        shop: Shop,
+        mark: ShopMark,
+        watch: FulfilmentWatch,
+        observed: Observed,
+        again: set[str],
+        once_more: set[str],
     ) -> tuple[dict[str, date], int]:
-        """Decide and plan in chunks; gives what has to wait, and how much was decided."""
+        """Decide and plan in chunks; gives what has to wait, and how much was decided.
+
+        `again` are fulfilments that are to be staged in any case, `once_more` those whose bill was deleted.
+        """
         assert mark.begun_on is not None
         self._tell_unreadable(shop, observed.unreadable)
         if not observed.fulfilments:
@@ -225,7 +237,13 @@ class BillingFlow:
         decidable: list[Considered] = []
         for each in observed.fulfilments:
             considered = consider(
-                each, known.get(each.fact), shop, mark.begun_on, under_way, again=each.id in again
+                each,
+                known.get(each.fact),
+                shop,
+                mark.begun_on,
+                under_way,
+                again=each.id in again,
+                once_more=each.id in once_more,
             )
             if considered.verdict == "waiting":
                 waiting[each.id] = each.filed_under
@@ -252,7 +270,7 @@ class BillingFlow:
         replay: bool,
     ) -> tuple[int, dict[str, date]]:
         """Stage and plan a chunk; gives the plan number after it and what is to be decided again."""
-        decided = await asyncio.gather(*(self._decided(shop, each) for each in chunk))
+        decided = await asyncio.gather(*(self._decided(shop, each, known) for each in chunk))
         rows = [self._staged_row(each) for each in decided if each.bill or each.problem or each.skipped]
         self._runtime.lake.land_many(STAGED_BILLS, rows, shop=shop.code, run_id=self._run_id)
         self._runtime.probe("staged")
@@ -270,7 +288,7 @@ class BillingFlow:
         watch.decided(each.fulfilment for each in decided if each.fulfilment.id not in undone)
         return stored.number, undone
 
-    async def _decided(self, shop: Shop, considered: Considered) -> Decided:
+    async def _decided(self, shop: Shop, considered: Considered, known: Mapping[FactKey, Intent]) -> Decided:
         fulfilment = considered.fulfilment
         if considered.verdict == "skipped":
             return Decided(fulfilment, skipped=considered.reason)
@@ -278,12 +296,12 @@ class BillingFlow:
             return Decided(fulfilment, withdrawn=considered.reason)
         if considered.verdict != "to stage":
             return Decided(fulfilment, problem=considered.problem)
-        staged = await self._staged(shop, fulfilment)
+        staged = await self._staged(shop, fulfilment, _edition(known.get(fulfilment.fact)))
         if isinstance(staged, Bill):
             return Decided(fulfilment, bill=staged)
         return Decided(fulfilment, problem=staged)
 
-    async def _staged(self, shop: Shop, fulfilment: Fulfilment) -> Bill | Problem:
+    async def _staged(self, shop: Shop, fulfilment: Fulfilment, edition: int) -> Bill | Problem:
         """Read the Sales Order as it stands, and stage. Raises what stands in the way of all of them."""
         periods = await self._reader.periods()
         if periods.posting_day(fulfilment.shipped_on) is None:
@@ -298,7 +316,7 @@ class BillingFlow:
             return unreadable_problem(fulfilment, str(error))
         except (ValueError, KeyError) as error:
             return unreadable_problem(fulfilment, f"unforeseen {type(error).__name__}")
-        return stage_bill(fulfilment, order, shipped, shop, periods)
+        return stage_bill(fulfilment, order, shipped, shop, periods, edition)
 
     def _tell_unreadable(self, shop: Shop, unreadable: Sequence[Unreadable]) -> None:
         if not unreadable:
@@ -370,6 +388,14 @@ class BillingFlow:
 
 def _is_billed(intent: Intent | None) -> bool:
     return intent is not None and intent.state == IntentState.APPLIED
+
+
+def _edition(intent: Intent | None) -> int:
+    """Which edition of a bill comes next: another one only after one that was made."""
+    if intent is None:
+        return 1
+    made = int(intent.payload["bill"]["edition"])
+    return made + 1 if intent.state == IntentState.APPLIED else made
 
 
 def _joined(landed: Observed, named: Observed) -> Observed:

@@ -6,7 +6,7 @@ goes on missing, is asked for at the record service before anybody is told (N 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -22,6 +22,10 @@ from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound
 from tiktok_ns_pipeline.netsuite.values import to_decimal
 from tiktok_ns_pipeline.runtime import Runtime
+
+TOTAL = "total"
+DELETED = "deleted"
+"""Causes of a bill that differs."""
 
 _BATCH = 1000
 _LONGEST_LAG = timedelta(minutes=20)
@@ -131,7 +135,6 @@ def _sent(tx: Transaction, link: Link) -> Bill | None:
 def _compare(runtime: Runtime, tx: Transaction, read: _Read) -> None:
     fact, bill = read.link.fact, read.bill
     subject = f"bill {fact.business_key}"
-    causes: Sequence[str] = ("total", "deleted")
     number = read.link.document_number or read.link.internal_id
     if read.agrees:
         keep = [(BILL_DIFFERS, "shipped_quantity")]
@@ -148,7 +151,8 @@ def _compare(runtime: Runtime, tx: Transaction, read: _Read) -> None:
         f"{bill.name} ({number}) comes to {read.total} {bill.currency} in NetSuite; shipped was "
         f"{bill.expected_total} {bill.currency}."
         if read.total is not None
-        else f"{bill.name} ({number}) of {bill.expected_total} {bill.currency} is no longer in NetSuite."
+        else f"{bill.name} ({number}) of {bill.expected_total} {bill.currency} is no longer in NetSuite. "
+        "A replay makes it once more; if it is rightly gone, resolve this."
     )
     tx.exceptions.open(
         runtime.reporter.exception(
@@ -156,7 +160,7 @@ def _compare(runtime: Runtime, tx: Transaction, read: _Read) -> None:
             channel=fact.channel,
             shop=fact.shop,
             subject=subject,
-            cause=causes[read.total is None],
+            cause=TOTAL if read.total is not None else DELETED,
             message=message,
         )
     )

@@ -66,10 +66,12 @@ def stage_bill(
     shipped: Mapping[int, Decimal],
     shop: Shop,
     periods: Periods,
+    edition: int = 1,
 ) -> Bill | Problem:
     """The bill of a fulfilment that stands as shipped, or why there can be none.
 
-    `shipped` is what it ships by order line, in the line's own unit. The shop's policy must bill.
+    `shipped` is what it ships by order line, in the line's own unit; `edition` counts bills of it that
+    were made and deleted. The shop's policy must bill.
     """
     posting_day = periods.posting_day(fulfilment.shipped_on)
     if posting_day is None:
@@ -77,7 +79,7 @@ def stage_bill(
     problem = _not_due(fulfilment, order, shipped, shop)
     if problem is not None:
         return problem
-    return _bill(fulfilment, order, shipped, shop, posting_day)
+    return _bill(fulfilment, order, shipped, shop, posting_day).model_copy(update={"edition": edition})
 
 
 def not_left_problem(
