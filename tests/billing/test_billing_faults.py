@@ -9,6 +9,7 @@ import pytest
 from tests.billing.shipped import BILLING, Sale, bill
 from tests.rigging import exceptions, in_world
 from tiktok_ns_pipeline.billing.flow import BillingFlow
+from tiktok_ns_pipeline.flows.turning import TurnRequest
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
 from tiktok_ns_pipeline.sandbox.world import Line
@@ -89,5 +90,39 @@ def test_two_processes_at_once_bill_each_shipment_once() -> None:
             assert len(sale.bills) == 3
             assert sum(sale.totals) == sale.sales_order.get("total")
         assert exceptions(rig) == []
+
+    in_world(story)
+
+
+def test_an_external_id_that_somebody_else_took_is_told_and_nothing_is_billed_twice() -> None:
+    async def story(rig: Rig) -> None:
+        sale = await Sale.placed(rig, Line("SKU-001", 2, "10.00"))
+        shipped = sale.ship((1, 1))
+        stranger = {
+            "externalId": f"tts-us-cs-{sale.order_id}-{shipped}",
+            "entity": {"id": sale.sales_order.get("entity")},
+            "account": {"id": "125"},
+            "item": {"items": [{"item": {"id": "901"}, "quantity": 1, "price": {"id": "-1"}, "rate": 1}]},
+        }
+        rig.books.create("cashSale", stranger)
+        await bill(rig)
+        assert [one.kind for one in exceptions(rig)] == ["netsuite_differs"]
+        assert sale.bills == []
+
+    in_world(story)
+
+
+def test_while_netsuite_cannot_be_read_nothing_is_lost() -> None:
+    async def story(rig: Rig) -> None:
+        sale = await Sale.placed(rig)
+        sale.ship()
+        rig.faults.inject(
+            FaultKind.http_503, "netsuite", "GET /services/rest/record/v1/salesOrder", times=400
+        )
+        report = await bill(rig, TurnRequest(budget_s=120, idle_s=10))
+        assert (report.trouble != [], sale.bills) == (True, [])
+        rig.faults.stop()
+        await bill(rig)
+        assert (len(sale.bills), exceptions(rig)) == (1, [])
 
     in_world(story)
