@@ -29,7 +29,7 @@ from tiktok_ns_pipeline.fulfilment.applying import SHIPMENT_KINDS, ShipmentHandl
 from tiktok_ns_pipeline.fulfilment.channel_applying import ChannelFulfilmentHandler
 from tiktok_ns_pipeline.fulfilment.channel_packages import ChannelPackages
 from tiktok_ns_pipeline.fulfilment.documents import CHANNEL, Fulfilment, Problem, fulfilment_of
-from tiktok_ns_pipeline.fulfilment.observing import FulfilmentWatch, Observed
+from tiktok_ns_pipeline.fulfilment.observing import CHANGED_UNSEEN, FulfilmentWatch, Observed
 from tiktok_ns_pipeline.fulfilment.orders_seen import OrdersSeen
 from tiktok_ns_pipeline.fulfilment.planning import (
     Decided,
@@ -102,6 +102,7 @@ class FulfilmentFlow:
         self._packages_asked_at: datetime | None = None
         self._to_restage: set[tuple[str, str]] = set()
         self._looked_again_at: datetime | None = None
+        self._cycles = 0
         self.report = RunReport(trouble=self._troubles.told)
 
     async def run(self, request: RunRequest) -> RunReport:
@@ -141,7 +142,7 @@ class FulfilmentFlow:
             changed += await self._keep_observed(shops, watch, await watch.look())
             now = self._runtime.clock.now()
             if self._looked_again_at is None or now - self._looked_again_at >= _LOOK_AGAIN_AFTER:
-                changed += await self._look_again(shops, watch, is_first=self._looked_again_at is None)
+                changed += await self._look_again(shops, watch)
                 self._looked_again_at = now
         except SYSTEM_ERRORS as error:
             self._troubles.note("item fulfilments", error)
@@ -150,18 +151,29 @@ class FulfilmentFlow:
         self._tell_of_strangers(watch.strangers)
         return changed
 
-    async def _look_again(
-        self, shops: Sequence[OpenedShop], watch: FulfilmentWatch, *, is_first: bool
-    ) -> int:
+    async def _look_again(self, shops: Sequence[OpenedShop], watch: FulfilmentWatch) -> int:
         """Fulfilments whose story is not over, by id; what waits for a time is staged anew."""
-        rows = list(watch.landed().values())
-        known = watched(self._runtime, rows)
-        changed = await self._keep_observed(shops, watch, await watch.look_again(known.ids))
-        overdue = known.orders if is_first else known.waiting_orders
+        known = watched(self._runtime, list(watch.landed().values()), self._cycles)
+        self._cycles += 1
+        observed = await watch.look_again(known.ids)
+        with self._runtime.ledger.read() as tx:
+            noted = {(shop, order_id) for shop, order_id in tx.cursors.get(CHANGED_UNSEEN) or ()}
         for shop, access in shops:
-            of_shop = sorted(order_id for code, order_id in overdue if code == shop.code)
-            await self._stage(shop, access, of_shop, is_fresh=False)
-        return changed
+            waiting = {order_id for code, order_id in known.waiting_orders if code == shop.code}
+            changed = {order_id for code, order_id in noted if code == shop.code}
+            await self._stage(shop, access, sorted(waiting - changed), is_fresh=False)
+            await self._stage(shop, access, sorted(changed), is_fresh=True)
+            if changed:
+                self._forget_noted(shop.code, changed)
+        self.report.observed += len(observed.rows)
+        return len(observed.rows)
+
+    def _forget_noted(self, shop: str, order_ids: set[str]) -> None:
+        """These were planned as they are now."""
+        with self._runtime.ledger.begin() as tx:
+            noted = tx.cursors.get(CHANGED_UNSEEN) or ()
+            kept = [(code, each) for code, each in noted if code != shop or each not in order_ids]
+            tx.cursors.set(CHANGED_UNSEEN, kept)
 
     async def _keep_observed(
         self, shops: Sequence[OpenedShop], watch: FulfilmentWatch, observed: Observed

@@ -19,12 +19,29 @@ from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.fulfilment.reading import AccountClock, FulfilmentReader, Header, gone
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEM_FULFILLMENTS
 from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.facts import SHIPMENT
 from tiktok_ns_pipeline.netsuite.values import ACCOUNT_TIME_FORMAT
 from tiktok_ns_pipeline.runtime import Runtime
 
 WATERMARK = "shipments:netsuite:lastmodifieddate"
 """The cursor that says how far Item Fulfillments were read, on the account's clock."""
 _OFFSET = "shipments:netsuite:utc-offset"
+CHANGED_UNSEEN = "shipments:netsuite:changed-unseen"
+"""The cursor that names orders whose fulfilments changed without their header: landed, not planned yet."""
+
+_TELLING = ("status", "gone", "modified_at_account", "carrier", "lines", "tracking")
+"""Columns of which a change is worth a landing."""
+_COMPARED = ("shop", "order_id", "fulfilment_id", "modified_at", "read_at", *_TELLING)
+_YOUNG = timedelta(hours=96)
+"""Longer than TikTok takes corrections of a number (T 4.2)."""
+
+# What TikTok's own warehouse ships tells nothing, so it is not watched.
+_MAY_BE_WATCHED = """
+NOT gone
+AND modified_at >= ?
+AND (status <> 'C' OR tracking = '[]' OR read_at >= ? OR list_contains(?::VARCHAR[], fulfilment_id))
+AND payload NOT LIKE '%"shipper":"channel"%'
+"""
 
 _LEAST_OVERLAP = timedelta(minutes=5)
 _CLOCK_CHANGE = timedelta(hours=1, minutes=5)
@@ -72,7 +89,10 @@ class FulfilmentWatch:
         return Observed(rows, newest if self._is_of_all else None)
 
     async def look_again(self, ids: Sequence[str]) -> Observed:
-        """These fulfilments as they are now, where that is not as they were landed."""
+        """These fulfilments as they are now, where that is not as they were landed.
+
+        No watermark would show them again: their orders are noted until they are planned.
+        """
         if not ids:
             return Observed([])
         clock = await self._account_clock()
@@ -84,23 +104,30 @@ class FulfilmentWatch:
             for key, header in headers.items()
             if self._differs(landed.get(key), header, tracking.get(key, []))
         ]
-        missing = [landed[key] for key in ids if key not in headers and key in landed]
-        now = self._runtime.clock.now()
-        vanished = [
-            gone(row, now)
-            for row in missing
-            if not row["gone"] and await self._reader.is_gone(row["fulfilment_id"])
-        ]
-        self._land(vanished)
-        return Observed([*await self._read(changed, clock), *vanished])
+        missing = [key for key in ids if key not in headers and key in landed]
+        vanished = [key for key in missing if await self._reader.is_gone(key)]
+        orders = {(each.shop, each.row["order_id"].strip()) for each in changed}
+        orders |= {(landed[key]["shop"], landed[key]["order_id"]) for key in vanished}
+        if orders:
+            with self._runtime.ledger.begin() as tx:
+                noted = {(shop, order_id) for shop, order_id in tx.cursors.get(CHANGED_UNSEEN) or ()}
+                tx.cursors.set(CHANGED_UNSEEN, sorted(noted | orders))
+        return Observed([*await self._read(changed, clock), *self._land_gone(vanished)])
 
     def landed(self) -> dict[str, dict[str, Any]]:
-        """Fulfilments as they landed last, by id, those of the days that are watched."""
+        """Fulfilments as they landed last, by id, those that may be watched; without their payload."""
         if self._landed is None:
-            days = self._runtime.mapping.fulfilment.watch_days
-            since = self._runtime.clock.now() - timedelta(days=days + 1)
+            now = self._runtime.clock.now()
+            watched = now - timedelta(days=self._runtime.mapping.fulfilment.watch_days)
+            with self._runtime.ledger.read() as tx:
+                open_ids = {
+                    intent.payload["fulfilment_id"] for intent in tx.intents.open_facts(kind=SHIPMENT)
+                }
             rows = self._runtime.lake.current(
-                RAW_NETSUITE_ITEM_FULFILLMENTS, "modified_at >= ? OR read_at >= ?", [since, since]
+                RAW_NETSUITE_ITEM_FULFILLMENTS,
+                _MAY_BE_WATCHED,
+                [watched, now - _YOUNG, sorted(open_ids)],
+                columns=_COMPARED,
             )
             self._landed = {row["fulfilment_id"]: row for row in rows if row["shop"] in self._shops}
         return self._landed
@@ -133,12 +160,22 @@ class FulfilmentWatch:
             )
         if rows:
             self._runtime.probe("landed")
-        self.landed().update({row["fulfilment_id"]: dict(row) for row in rows})
+        self.landed().update({row["fulfilment_id"]: {name: row[name] for name in _COMPARED} for row in rows})
+
+    def _land_gone(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        markers = ", ".join("?" for _ in ids)
+        rows = self._runtime.lake.current(
+            RAW_NETSUITE_ITEM_FULFILLMENTS, f"fulfilment_id IN ({markers}) AND NOT gone", list(ids)
+        )
+        vanished = [gone(row, self._runtime.clock.now()) for row in rows if row["shop"] in self._shops]
+        self._land(vanished)
+        return vanished
 
     def _is_new(self, row: dict[str, Any]) -> bool:
         known = self.landed().get(row["fulfilment_id"])
-        told = ("status", "gone", "modified_at_account", "carrier", "lines", "tracking")
-        return known is None or any(known[name] != row[name] for name in told)
+        return known is None or any(known[name] != row[name] for name in _TELLING)
 
     @staticmethod
     def _differs(row: dict[str, Any] | None, header: Header, tracking: Sequence[str]) -> bool:
