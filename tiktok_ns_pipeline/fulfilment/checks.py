@@ -4,22 +4,18 @@ It reads what TikTok said of orders, so it also sees what no Item Fulfillment wa
 warns before a deadline is missed; afterwards only the counting is left.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from tiktok_ns_pipeline.dagster_support import Records, RuntimeResource, check_result, markdown_table
+from tiktok_ns_pipeline.dagster_support import RuntimeResource, check_result, markdown_table
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.fulfilment.deadlines import Pressing, Punctuality
-    from tiktok_ns_pipeline.tiktok.models import Order
 
 _SHOWN = 50
 _OFFENDERS = 200
-_LONGEST_HANDLING = timedelta(days=30)
-"""Deadlines lie at most so long after an order's last change; older ones are not read."""
 
 
 @dg.asset_check(
@@ -29,13 +25,14 @@ _LONGEST_HANDLING = timedelta(days=30)
 def dispatch_on_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
     """Orders by the time left until TikTok counts them as late, and the rate that would follow."""
     from tiktok_ns_pipeline.fulfilment.deadlines import punctuality
+    from tiktok_ns_pipeline.fulfilment.missed import orders_with_deadlines
 
     with runtime.records() as records:
         rules = records.mapping.fulfilment
         now = datetime.now(UTC)
         window = timedelta(days=rules.late_rate_window_days)
         found = punctuality(
-            _orders(records, now - window - _LONGEST_HANDLING),
+            orders_with_deadlines(records.lake, list(records.mapping.shops.values()), now, window=window),
             now,
             warning=timedelta(hours=rules.dispatch_warning_hours),
             window=window,
@@ -64,22 +61,6 @@ def dispatch_on_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
             ),
         },
     )
-
-
-def _orders(records: Records, changed_since: datetime) -> "Iterator[tuple[str, Order]]":
-    from tiktok_ns_pipeline import exact_json
-    from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
-    from tiktok_ns_pipeline.tiktok.errors import WireError
-    from tiktok_ns_pipeline.tiktok.models import Order
-
-    rows = records.lake.current(
-        RAW_TIKTOK_ORDERS, "update_time >= ?", [changed_since], columns=("shop", "payload")
-    )
-    for row in rows:
-        try:
-            yield row["shop"], Order.parse(exact_json.loads(row["payload"]))
-        except WireError:
-            continue  # it is parked as malformed_order
 
 
 def _figures(found: "Punctuality") -> dict[str, float]:

@@ -29,6 +29,7 @@ from tiktok_ns_pipeline.fulfilment.applying import SHIPMENT_KINDS, ShipmentHandl
 from tiktok_ns_pipeline.fulfilment.channel_applying import ChannelFulfilmentHandler
 from tiktok_ns_pipeline.fulfilment.channel_packages import ChannelPackages
 from tiktok_ns_pipeline.fulfilment.documents import CHANNEL, Fulfilment, Problem, fulfilment_of
+from tiktok_ns_pipeline.fulfilment.missed import tell_of_missed_deadlines
 from tiktok_ns_pipeline.fulfilment.observing import CHANGED_UNSEEN, FulfilmentWatch, Observed
 from tiktok_ns_pipeline.fulfilment.orders_seen import OrdersSeen
 from tiktok_ns_pipeline.fulfilment.planning import (
@@ -149,6 +150,7 @@ class FulfilmentFlow:
         else:
             self._troubles.logins.answered("netsuite")
         self._tell_of_strangers(watch.strangers)
+        tell_of_missed_deadlines(self._runtime, [shop for shop, _access in shops])
         return changed
 
     async def _look_again(self, shops: Sequence[OpenedShop], watch: FulfilmentWatch) -> int:
