@@ -74,6 +74,13 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
     assert upstream("staged_shipments") == {"raw_netsuite_item_fulfillments", "raw_tiktok_orders"}
     assert upstream("tiktok_shipments") == {"staged_shipments", "raw_tiktok_packages"}
     assert upstream("order_reconciliation") == {"tiktok_shop/orders", "netsuite_sales_orders"}
+    assert upstream("fulfilment_reconciliation") == {
+        "tiktok_shop/orders",
+        "netsuite/item_fulfillments",
+        "tiktok_shipments",
+        "netsuite_order_closures",
+        "netsuite_bills",
+    }
 
 
 def test_jobs_schedules_sensors_and_checks():

@@ -100,7 +100,13 @@ def _metadata(proofs: "Mapping[str, Reconciliation]") -> dict[str, Any]:
 
 @dg.asset(
     name=FULFILMENT_ASSET,
-    deps=[dg.AssetKey(["tiktok_shop", "orders"]), "netsuite_sales_orders"],
+    deps=[
+        dg.AssetKey(["tiktok_shop", "orders"]),
+        dg.AssetKey(["netsuite", "item_fulfillments"]),
+        "tiktok_shipments",
+        "netsuite_order_closures",
+        "netsuite_bills",
+    ],
     partitions_def=DAYS,
     check_specs=FULFILMENT_CHECK_SPECS,
     group_name=GROUP,
