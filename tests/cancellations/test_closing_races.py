@@ -303,7 +303,7 @@ class TestDuringFulfilment:
             assert sales_orders(rig) == before
             [exception] = exceptions(rig)
             assert (exception.kind, exception.subject) == ("cancelled_too_late", f"order {order_id}")
-            assert f"when it was {word} already" in exception.message
+            assert f"is {word} already" in exception.message
             assert [(one.order_id, one.reason) for one in returns(rig)] == [(order_id, word)]
 
         told(story)

@@ -141,7 +141,9 @@ class ClosureHandler:
         assert record is not None
         progress = progress_of(record)
         lines = progress.untouched_goods if self._is_to_be_stopped(progress) else progress.open_lines
-        if lines and not await self._patch(str(record["id"]), progress, lines):
+        if not lines:
+            return self._stop(intent, record, progress)
+        if not await self._patch(str(record["id"]), progress, lines):
             return self._again("the order moved on while it was to be closed")
         return await self._read_back(intent, record, lines)
 
@@ -212,8 +214,8 @@ class ClosureHandler:
         return Park(
             TOO_LATE,
             _CAUSE,
-            f"{_name(intent, record)} was cancelled at TikTok when it was {progress.begun} already; it was "
-            "left as it is.",
+            f"{_name(intent, record)} is {progress.begun} already, and the order is cancelled at TikTok; "
+            "it was left as it is.",
         )
 
     def _stop(self, intent: Intent, record: Mapping[str, Any], progress: Progress) -> Park:
@@ -225,8 +227,8 @@ class ClosureHandler:
         return Park(
             STOP,
             _CAUSE,
-            f"{_name(intent, record)} was cancelled at TikTok while it is {progress.begun}; what was not "
-            "begun is closed, the rest once its Item Fulfillment is deleted.",
+            f"{_name(intent, record)} is {progress.begun}, and the order is cancelled at TikTok; what was "
+            "not begun is closed, the rest once its Item Fulfillment is deleted.",
         )
 
     def _applied(self, intent: Intent, note: str) -> Applied:
