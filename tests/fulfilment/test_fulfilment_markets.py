@@ -220,3 +220,59 @@ def test_a_combined_package_is_shipped_once_every_order_of_it_is() -> None:
         assert kinds(rig) == []
 
     in_world(story, mix=NOBODY)
+
+
+def test_a_combined_package_of_which_an_order_is_never_shipped_is_told() -> None:
+    async def story(rig: Rig) -> None:
+        orders = [
+            rig.world.place_order("vn", [Line(sku, 1, "100000")], buyer=7, address=ADDRESS)
+            for sku in ("SKU-001", "SKU-002")
+        ]
+        for order_id in orders:
+            await posted(rig, order_id)
+        vietnam = shop_of("vn")
+        [group] = rig.world.splitting.combinable(vietnam)
+        rig.world.splitting.combine(vietnam, group[0].id, orders)
+        ship(rig, orders[0], tracking=["GHN1234567"], ship_method=GHN)
+        await tell(rig)
+        await asyncio.sleep(4 * 3600)
+        await tell(rig)
+        [exception] = exceptions(rig)
+        assert exception.kind == "combined_package_incomplete"
+        assert orders[1] in exception.message
+
+    in_world(story, mix=NOBODY)
+
+
+def test_a_request_to_cancel_that_nobody_answers_is_told_after_an_hour() -> None:
+    async def story(rig: Rig) -> None:
+        order_id = rig.world.place_order("us", [Line("SKU-001", 1, "10.00")])
+        await posted(rig, order_id)
+        rig.world.request_cancellation(order_id)
+        ship(rig, order_id)
+        await tell(rig)
+        await asyncio.sleep(3700)
+        await tell(rig)
+        [exception] = exceptions(rig)
+        assert (exception.kind, exception.cause) == ("shipment_refused", "request")
+
+    in_world(story, mix=NOBODY)
+
+
+def test_units_cancelled_after_they_were_planned_are_staged_again_without_them() -> None:
+    async def story(rig: Rig) -> None:
+        order_id = rig.world.place_order("us", [Line("SKU-001", 2, "10.00")])
+        await posted(rig, order_id)
+        ship(rig, order_id, ship_method="4727")
+        await tell(rig)
+        assert kinds(rig) == ["unmapped_carrier"]
+        cancelled = rig.world.facts(order_id).lines[0].id
+        rig.world.cancel_line(order_id, cancelled)
+        asked = [one.id for one in exceptions(rig)]
+        with rig.ledger().begin() as tx:
+            tx.exceptions.request_replay(asked, "somebody")
+        await tell(rig)
+        [unmapped, after] = sorted(exceptions(rig), key=lambda one: one.kind, reverse=True)
+        assert (unmapped.kind, after.kind) == ("unmapped_carrier", "shipped_after_cancellation")
+
+    in_world(story, mix=NOBODY)
