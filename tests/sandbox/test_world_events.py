@@ -59,3 +59,16 @@ def test_a_refused_change_is_not_announced(world: World, heard: list[WorldEvent]
     with pytest.raises(ValueError, match="too late"):
         world.cancel_order(order_id)
     assert heard == []
+
+
+def test_what_fails_half_way_is_undone_and_not_announced(world: World, heard: list[WorldEvent]) -> None:
+    order_id = world.place_order("us", ["SKU-001"])
+    heard.clear()
+    with pytest.raises(RuntimeError), world.changing():
+        world.cancel_order(order_id)
+        raise RuntimeError
+    assert heard == []
+    assert world.order(order_id)["status"] == "AWAITING_SHIPMENT"
+    assert world.cancellations_of(order_id) == []
+    world.cancel_order(order_id)
+    assert [event.kind for event in heard] == ["cancellation", "order_status"]

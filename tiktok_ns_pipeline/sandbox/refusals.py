@@ -60,7 +60,6 @@ _TABLE: dict[int, str] = {
     21042057: "The order does not wait for shipment.",
     # Cancellations
     25001001: "A parameter is invalid.",
-    25001003: "The order's status does not allow that.",
     25001011: "A request is under way already.",
     25001014: "There is no such reason.",
     25001015: "Sellers cannot use this reason.",
