@@ -15,7 +15,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tiktok_ns_pipeline.billing.document import Bill
+from tiktok_ns_pipeline.billing.document import SUBJECT, Bill
 from tiktok_ns_pipeline.billing.reading import LANE, BillingReader
 from tiktok_ns_pipeline.billing.records import FieldNames, bill_body
 from tiktok_ns_pipeline.billing.staging import UNBILLABLE
@@ -71,7 +71,7 @@ class BillHandler:
 
     def subject(self, intent: Intent) -> str:
         """The bill of the fulfilment."""
-        return f"bill {intent.fact.business_key}"
+        return f"{SUBJECT}{intent.fact.business_key}"
 
     async def apply(self, intents: Sequence[Intent]) -> Sequence[Outcome]:
         """Transform the Sales Order, after looking for the bill where it was tried before."""

@@ -96,7 +96,8 @@ class _Turned:
 
 
 async def _turn(resource: RuntimeResource, config: BillingRun, run_id: str) -> _Turned:
-    from tiktok_ns_pipeline.billing.flow import REPLAYABLE, SUBJECT, BillingFlow
+    from tiktok_ns_pipeline.billing.document import SUBJECT
+    from tiktok_ns_pipeline.billing.flow import REPLAYABLE, BillingFlow
     from tiktok_ns_pipeline.flows.turning import TurnRequest
     from tiktok_ns_pipeline.ledger.facts import BILL
 

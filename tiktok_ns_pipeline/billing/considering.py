@@ -21,6 +21,9 @@ from tiktok_ns_pipeline.billing.staging import BILL_DIFFERS, UNBILLABLE, Problem
 from tiktok_ns_pipeline.ledger.intents import OPEN, UNDER_WAY, Intent, IntentState
 from tiktok_ns_pipeline.mapping import Shop
 
+BILLED_AND_NOT_SHIPPED = (UNBILLABLE, "billed_and_not_shipped")
+"""Kind and cause of an exception about a bill that was made and should not be."""
+
 Verdict = Literal["settled", "skipped", "withdrawn", "waiting", "parked", "to stage"]
 
 
@@ -98,8 +101,7 @@ def _billed(fulfilment: Fulfilment, intent: Intent) -> Considered:
             fulfilment,
             "parked",
             problem=Problem(
-                UNBILLABLE,
-                "billed_and_not_shipped",
+                *BILLED_AND_NOT_SHIPPED,
                 f"{fulfilment.name} {how} after it was billed as {_bill_of(intent)}: billed, but no longer "
                 "shipped. Void the bill or credit it.",
             ),

@@ -23,6 +23,8 @@ from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.money import exact_decimal
 
 CHANNEL = "tiktok"
+SUBJECT = "bill "
+"""How the subjects of this flow's exceptions begin; the fact's business key follows."""
 
 _ZERO = Decimal(0)
 _SHIPPED = "C"
@@ -63,7 +65,7 @@ class Fulfilment:
     @property
     def subject(self) -> str:
         """What an exception about its bill is about."""
-        return f"bill {self.order_id}.{self.id}"
+        return f"{SUBJECT}{self.fact.business_key}"
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from decimal import Decimal
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.billing.applying import BillHandler
 from tiktok_ns_pipeline.billing.considering import Considered, consider, policy_fingerprint
-from tiktok_ns_pipeline.billing.document import CHANNEL, Bill, Fulfilment
+from tiktok_ns_pipeline.billing.document import CHANNEL, SUBJECT, Bill, Fulfilment
 from tiktok_ns_pipeline.billing.observing import FulfilmentWatch, Observed, Unreadable
 from tiktok_ns_pipeline.billing.planning import (
     BillPlanner,
@@ -62,8 +62,7 @@ from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound, NetSuiteRefused
 from tiktok_ns_pipeline.runtime import Runtime
 
 REPLAYABLE = (*STAGING_KINDS, BILL_DIFFERS, *ENGINE_KINDS)
-SUBJECT = "bill "
-"""How the subjects of this flow's exceptions begin."""
+"""Kinds of exceptions that this flow answers a replay of, where they are about a bill."""
 
 _CHUNK = 40
 """Fulfilments whose Sales Orders are read before they are planned."""
@@ -271,7 +270,7 @@ class BillingFlow:
     ) -> tuple[int, dict[str, date]]:
         """Stage and plan a chunk; gives the plan number after it and what is to be decided again."""
         decided = await asyncio.gather(*(self._decided(shop, each, known) for each in chunk))
-        rows = [self._staged_row(each) for each in decided if each.bill or each.problem or each.skipped]
+        rows = [self._staged_row(each) for each in decided if _is_told(each, known)]
         self._runtime.lake.land_many(STAGED_BILLS, rows, shop=shop.code, run_id=self._run_id)
         self._runtime.probe("staged")
         # Bills that are planned, or parked as they were, are no news.
@@ -351,15 +350,14 @@ class BillingFlow:
 
     def _staged_row(self, decided: Decided) -> dict[str, object]:
         bill, fulfilment = decided.bill, decided.fulfilment
-        outcome = "staged" if bill else "parked" if decided.problem else "skipped"
         return {
             "channel": CHANNEL,
             "day": fulfilment.filed_under,
             "order_id": fulfilment.order_id,
             "fulfilment_id": fulfilment.id,
             "modified_at": fulfilment.modified_at,
-            "outcome": outcome,
-            "reason": decided.problem.message if decided.problem else decided.skipped or None,
+            "outcome": _outcome(decided),
+            "reason": decided.problem.message if decided.problem else decided.skipped or decided.withdrawn,
             "expected_total": bill.expected_total if bill else None,
             "currency": bill.currency if bill else None,
             "tran_date": bill.tran_date if bill else None,
@@ -388,6 +386,18 @@ class BillingFlow:
 
 def _is_billed(intent: Intent | None) -> bool:
     return intent is not None and intent.state == IntentState.APPLIED
+
+
+def _is_told(decided: Decided, known: Mapping[FactKey, Intent]) -> bool:
+    """Whether the lake keeps what was decided: of what does not stand as shipped, only withdrawn bills."""
+    was_planned = decided.fulfilment.fact in known
+    return bool(decided.bill or decided.problem or decided.skipped or (decided.withdrawn and was_planned))
+
+
+def _outcome(decided: Decided) -> str:
+    if decided.bill:
+        return "staged"
+    return "parked" if decided.problem else "skipped" if decided.skipped else "withdrawn"
 
 
 def _edition(intent: Intent | None) -> int:

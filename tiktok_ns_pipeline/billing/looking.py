@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from tiktok_ns_pipeline.billing.considering import policy_fingerprint
-from tiktok_ns_pipeline.billing.flow import REPLAYABLE, SUBJECT
+from tiktok_ns_pipeline.billing.document import SUBJECT
+from tiktok_ns_pipeline.billing.flow import REPLAYABLE
 from tiktok_ns_pipeline.billing.planning import ShopMark, mark_name
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.flows.looking import Glance, Look, look
@@ -39,9 +40,11 @@ def _known_work(tx: Transaction, mapping: Mapping, since_last_run: timedelta) ->
         return "bills are due to be sent or looked up"
     if since_last_run >= _AGAIN_AFTER and tx.links.not_read_back(BILL, limit=1):
         return "bills are to be read back"
-    if any(asked.subject.startswith(SUBJECT) for asked in tx.exceptions.asked_for_replay(REPLAYABLE)):
-        return "somebody asked for a replay"
     shops = _billed_shops(mapping)
+    codes = {shop.code for shop in shops}
+    asked = tx.exceptions.asked_for_replay(REPLAYABLE)
+    if any(one.subject.startswith(SUBJECT) and one.shop in codes for one in asked):
+        return "somebody asked for a replay"
     if shops and tx.cursors.get(SHOPS_CURSOR) is None:
         return "the shops were never read"
     return next((why for shop in shops if (why := _to_decide(tx, shop, since_last_run))), None)

@@ -14,9 +14,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tiktok_ns_pipeline.billing.considering import basis_of
-from tiktok_ns_pipeline.billing.document import CHANNEL, Bill, Fulfilment
+from tiktok_ns_pipeline.billing.considering import BILLED_AND_NOT_SHIPPED, basis_of
+from tiktok_ns_pipeline.billing.document import CHANNEL, SUBJECT, Bill, Fulfilment
 from tiktok_ns_pipeline.billing.staging import BILL_DIFFERS, STAGING_KINDS, Problem
+from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.facts import BILL
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent, IntentState, NewIntent
@@ -164,6 +165,18 @@ class BillPlanner:
         """Billing was switched off: what was not sent is not sent any more."""
         open_facts = [intent.fact for intent in tx.intents.open_facts(kind=BILL, shop=self._shop.code)]
         self._report.withdrawn += tx.intents.withdraw(open_facts, reason)
+        kinds = (*STAGING_KINDS, *ENGINE_KINDS)
+        for told in tx.exceptions.list(kinds=kinds, shop=self._shop.code):
+            if told.subject.startswith(SUBJECT):
+                tx.exceptions.clear(
+                    channel=told.channel,
+                    shop=told.shop,
+                    subject=told.subject,
+                    reason=reason,
+                    kinds=kinds,
+                    # What was billed already is there, whatever is billed from now on.
+                    keep=[BILLED_AND_NOT_SHIPPED],
+                )
 
     def _plan(
         self, tx: Transaction, staged: Sequence[Decided], known: Mapping[FactKey, Intent], *, replay: bool

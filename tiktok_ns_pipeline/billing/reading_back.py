@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tiktok_ns_pipeline.billing.document import Bill
+from tiktok_ns_pipeline.billing.document import SUBJECT, Bill
 from tiktok_ns_pipeline.billing.reading import LANE
 from tiktok_ns_pipeline.billing.staging import BILL_DIFFERS
 from tiktok_ns_pipeline.lake.tables import NETSUITE_BILLS
@@ -134,7 +134,7 @@ def _sent(tx: Transaction, link: Link) -> Bill | None:
 
 def _compare(runtime: Runtime, tx: Transaction, read: _Read) -> None:
     fact, bill = read.link.fact, read.bill
-    subject = f"bill {fact.business_key}"
+    subject = f"{SUBJECT}{fact.business_key}"
     number = read.link.document_number or read.link.internal_id
     if read.agrees:
         keep = [(BILL_DIFFERS, "shipped_quantity")]
