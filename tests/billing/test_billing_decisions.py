@@ -14,6 +14,8 @@ import pytest
 from tests.billing.shipped import Sale, bill
 from tests.rigging import exceptions, in_world, kinds
 from tiktok_ns_pipeline.flows.turning import TurnRequest
+from tiktok_ns_pipeline.lake import Lake
+from tiktok_ns_pipeline.lake.tables import NETSUITE_BILLS, STAGED_BILLS
 from tiktok_ns_pipeline.ledger.facts import BILL
 from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
@@ -256,6 +258,48 @@ class TestGoingLive:
             )
             report = await bill(rig)
             assert (sale.bills, report.plan.withdrawn) == ([], 1)
+
+        in_world(story)
+
+    def test_with_billing_switched_off_nobody_is_asked_about_bills_that_nobody_wants(
+        self, tmp_path: Path
+    ) -> None:
+        async def story(rig: Rig) -> None:
+            sale = await Sale.placed(rig, shop="uk")
+            sale.ship()
+            rig.books.transform("salesOrder", sale.sales_order.id, "invoice", {})
+            await bill(rig)
+            assert kinds(rig) == ["unbillable_fulfilment"]
+            mapped(
+                rig,
+                tmp_path,
+                lambda text: text.replace("policy: invoice, since: 2026-01-01", "policy: none"),
+            )
+            await bill(rig)
+            assert exceptions(rig) == []
+
+        in_world(story)
+
+    def test_the_lake_tells_what_became_of_each_shipment(self) -> None:
+        async def story(rig: Rig) -> None:
+            sold, taken_back = await Sale.placed(rig), await Sale.placed(rig)
+            sold.ship()
+            shipped = taken_back.ship()
+            rig.faults.inject(FaultKind.http_429, "netsuite", TRANSFORM, times=50)
+            await bill(rig, A_MOMENT)
+            rig.faults.stop()
+            taken_back.take_back(shipped)
+            await asyncio.sleep(60)
+            await bill(rig)
+            lake = Lake(rig.settings.lake_url, rig.clock)
+            staged = {row["order_id"]: row for row in lake.current(STAGED_BILLS)}
+            [billed] = lake.current(NETSUITE_BILLS)
+            lake.close()
+            assert staged[sold.order_id]["outcome"] == "staged"
+            assert staged[sold.order_id]["expected_total"] == D("10.00")
+            assert staged[taken_back.order_id]["outcome"] == "withdrawn"
+            assert (billed["order_id"], billed["record_type"]) == (sold.order_id, "cashSale")
+            assert billed["expected_total"] == billed["billed_total"] == D("10.00")
 
         in_world(story)
 
