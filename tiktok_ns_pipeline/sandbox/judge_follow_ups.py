@@ -125,9 +125,13 @@ def _judge_parcels(found: FollowUps, truth: OrderTruth, record: Record, shown: E
     ever = _left(record, departures)
     numbers: defaultdict[str, set[str]] = defaultdict(set)
     for departure in departures:
+        # A parcel whose carrier nobody wrote down waits for a person.
+        known = (
+            set(departure.tracking) if departure.carrier or truth.shipped_through != "seller" else set[str]()
+        )
         for line in departure.lines:
             for unit in line.line_ids:
-                numbers[unit] |= set(departure.tracking)
+                numbers[unit] |= known
     called_off = truth.cancelled_lines.keys() if truth.cancelled_at is None else set(truth.line_items)
     for unit in standing - called_off:
         if unit in truth.shipped:

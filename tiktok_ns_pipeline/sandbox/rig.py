@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -192,6 +193,9 @@ class Rig:
     async def run_all(self, *, budget_s: float, idle_s: float) -> None:
         """One process of the pipeline with all its flows. Raises SimulatedCrash when it dies."""
         async with self.runtime() as runtime:
+            for table in runtime.lake.tables_present():
+                # As the nightly job does; nobody else reads in the meantime.
+                runtime.lake.compact(table, timedelta(0), at_least=4)
             flows = Flows.of(runtime, f"run-{self._runs}")
             self.flows.append(flows)
             await flows.run(budget_s=budget_s, idle_s=idle_s)

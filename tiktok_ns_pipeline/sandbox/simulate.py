@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,9 @@ START = datetime(2026, 8, 3, 0, 0, tzinfo=UTC)
 SPEED = 4.0
 """Holds, picking and shipping take a quarter of their time: days that only wait show nothing new."""
 
-_RUN_S = 6 * 3600.0
+_RUN_S = 2 * 3600.0
 _QUIET_FOR_S = 2 * 3600.0
+_QUIET_POLL_S = 600.0
 _AT_MOST_QUIETING_S = 3 * 86_400.0
 
 NOT_IN_ALL = frozenset({FaultKind.script_alters_value})
@@ -192,6 +193,8 @@ class _Simulation:
             quiet = clock.now() >= faults_end
             if quiet:
                 rig.faults.stop()
+                # What is left to happen takes hours; looking every other minute would show nothing more.
+                rig.settings = replace(rig.settings, poll_s=max(self._poll_s, _QUIET_POLL_S))
             await self._run_once(rig, _QUIET_FOR_S)
             if quiet and not _unfinished(rig) and not _still_moving(rig):
                 return
@@ -269,10 +272,8 @@ def _order_of(exception: OpenException) -> str:
 
 def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig) -> bool:
     """Whether what happened in the world leaves this to a person."""
-    if truth is None:
-        return False
-    if truth.expected_parked:
-        return True
+    if truth is None or truth.expected_parked:
+        return truth is not None
     was_called_off = truth.cancelled_at is not None or bool(truth.cancelled_lines)
     match exception.kind:
         case "cancelled_too_late":
@@ -282,6 +283,8 @@ def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig)
             return was_called_off or bool(moved)
         case "shipped_after_cancellation":
             return was_called_off
+        case "unmapped_carrier":
+            return any(one.order_id == truth.order_id and not one.carrier for one in rig.warehouse.shipped())
         case _:
             return False
 
