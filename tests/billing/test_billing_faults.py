@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal as D
 
 import pytest
 
 from tests.billing.shipped import BILLING, Sale, bill
 from tests.rigging import exceptions, in_world
+from tiktok_ns_pipeline.billing.document import Bill, Fulfilment
 from tiktok_ns_pipeline.billing.flow import BillingFlow
+from tiktok_ns_pipeline.billing.order_lines import SalesOrder
+from tiktok_ns_pipeline.billing.periods import Periods
+from tiktok_ns_pipeline.billing.planning import BillPlanner, Decided, PlanReport, plan_number
+from tiktok_ns_pipeline.billing.staging import stage_bill
 from tiktok_ns_pipeline.flows.turning import TurnRequest
+from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEM_FULFILLMENTS
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
 from tiktok_ns_pipeline.sandbox.world import Line
@@ -72,24 +79,56 @@ def test_a_crash_at_any_point_loses_and_doubles_nothing(point: str) -> None:
     in_world(story)
 
 
+async def _two_processes_bill(rig: Rig) -> None:
+    sales = [await Sale.placed(rig, Line("SKU-001", 3, "10.01", seller_discount="0.10")) for _ in range(4)]
+    for sale in sales:
+        for _ in range(3):
+            sale.ship((1, 1))
+
+    async def process() -> None:
+        async with rig.runtime(governor_renew_s=2.0) as runtime:
+            await BillingFlow(runtime, "billing").run(BILLING)
+
+    await asyncio.gather(process(), process())
+    for sale in sales:
+        assert len(sale.bills) == 3
+        assert sum(sale.totals) == sale.sales_order.get("total")
+    assert exceptions(rig) == []
+
+
 def test_two_processes_at_once_bill_each_shipment_once() -> None:
+    in_world(_two_processes_bill)
+
+
+def test_two_processes_at_once_bill_each_shipment_once_on_postgresql(postgres_database: str) -> None:
+    in_world(_two_processes_bill, database_url=postgres_database)
+
+
+def test_what_another_process_planned_meanwhile_is_decided_again() -> None:
     async def story(rig: Rig) -> None:
-        sales = [
-            await Sale.placed(rig, Line("SKU-001", 3, "10.01", seller_discount="0.10")) for _ in range(4)
-        ]
-        for sale in sales:
-            for _ in range(3):
-                sale.ship((1, 1))
-
-        async def process() -> None:
-            async with rig.runtime(governor_renew_s=2.0) as runtime:
-                await BillingFlow(runtime, "billing").run(BILLING)
-
-        await asyncio.gather(process(), process())
-        for sale in sales:
-            assert len(sale.bills) == 3
-            assert sum(sale.totals) == sale.sales_order.get("total")
-        assert exceptions(rig) == []
+        sale = await Sale.placed(rig, Line("SKU-001", 3, "10.00"))
+        sale.ship((1, 1))
+        async with rig.runtime() as runtime:
+            shop = runtime.mapping.shops["us"]
+            [row] = runtime.lake.current(RAW_NETSUITE_ITEM_FULFILLMENTS)
+            fulfilment = Fulfilment.of(row)
+            order = SalesOrder.of(
+                await runtime.netsuite.get("salesOrder", fulfilment.sales_order_id), "custcol_tts_line_key"
+            )
+            periods = Periods.unseen()
+            staged = stage_bill(fulfilment, order, fulfilment.lines, shop, periods)
+            assert isinstance(staged, Bill)
+            planner = BillPlanner(runtime, shop, PlanReport())
+            with runtime.ledger.begin() as tx:
+                number = plan_number(tx, "us")
+                # Another process plans the next bill of the order in between.
+                tx.cursors.set("billing:us:plan-number", number + 1)
+            with runtime.ledger.begin() as tx:
+                stored = planner.store(tx, [Decided(fulfilment, staged)], {}, number)
+                assert [each.fulfilment.id for each in stored.undone] == [fulfilment.id]
+                assert tx.intents.newest([fulfilment.fact]) == {}
+        await bill(rig)
+        assert sale.totals == [D("10.00")]
 
     in_world(story)
 
