@@ -1,9 +1,10 @@
-"""How long an order waits from being placed to having its Sales Order, with the real daemon.
+"""How long documents wait with the real daemon: an order for its Sales Order, a parcel to be told.
 
 The whole stack runs as in production, each process by itself: code location, daemon, webserver, on
 SQLite. Orders that may be posted at once are placed at an even rate; each one's latency ends when the
-pipeline knows that NetSuite has saved it. The stack is idle before the first order, so the first ones
-pay for the sensor's tick and the start of a run.
+pipeline knows that NetSuite has saved it. A parcel's begins when the warehouse saves its Item
+Fulfillment as shipped, and ends when the pipeline knows that TikTok has accepted it. The stack is idle
+before the first document, so the first ones pay for the sensor's tick and the start of a run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ import sqlalchemy as sa
 
 from benchmarks.stand import Stand, percentile, stand
 from tiktok_ns_pipeline.ledger import Ledger, schema
-from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
+from tiktok_ns_pipeline.ledger.facts import SALES_ORDER, SHIPMENT
 from tiktok_ns_pipeline.sandbox.demo.processes import Processes, free_ports
 from tiktok_ns_pipeline.sandbox.serve import HOST
 
@@ -29,10 +32,44 @@ ROOT = Path(__file__).parents[1]
 SLOTS = 15
 _SETTLED_AFTER_S = 12.0
 _AT_MOST_S = 120.0
+_QUICKLY_PER_S = 10.0
 
 
 def latency(orders_per_s: float, seconds: float) -> dict[str, Any]:
     """Place orders at that rate for so long, and tell how long they waited."""
+    with _stack() as stood:
+        placed = _place(stood, orders_per_s, seconds)
+        waited = _waited(stood, SALES_ORDER, placed)
+    return {"orders": len(placed), "orders_per_s": orders_per_s, **_figures(waited)}
+
+
+def shipment_latency(parcels_per_s: float, seconds: float) -> dict[str, Any]:
+    """Ship orders that are posted already at that rate for so long, and tell how long TikTok waited."""
+    with _stack() as stood:
+        placed = _place(stood, _QUICKLY_PER_S, parcels_per_s * seconds / _QUICKLY_PER_S)
+        _waited(stood, SALES_ORDER, placed)
+        time.sleep(_SETTLED_AFTER_S)
+        shipped: dict[str, float] = {}
+        with httpx.Client(base_url=stood.urls.control) as control:
+            for order_id in _at_rate(placed, parcels_per_s):
+                control.post(f"/orders/{order_id}/fulfil", json={}).raise_for_status()
+                shipped[order_id] = time.time()
+        waited = _waited(stood, SHIPMENT, shipped)
+    return {"parcels": len(shipped), "parcels_per_s": parcels_per_s, **_figures(waited)}
+
+
+def _figures(waited: list[float]) -> dict[str, Any]:
+    return {
+        "slots": SLOTS,
+        "p50_s": percentile(waited, 0.5),
+        "p95_s": percentile(waited, 0.95),
+        "longest_s": max(waited),
+    }
+
+
+@contextmanager
+def _stack() -> Generator[Stand]:
+    """A sandbox, and over it all processes of the pipeline, with nothing to do yet."""
     with stand(SLOTS) as stood:
         stood.consent()
         home = stood.folder / "dagster"
@@ -46,18 +83,16 @@ def latency(orders_per_s: float, seconds: float) -> dict[str, Any]:
         try:
             _start(processes, home)
             time.sleep(_SETTLED_AFTER_S)
-            placed = _place(stood, orders_per_s, seconds)
-            waited = _waited(stood, placed)
+            yield stood
         finally:
             processes.stop()
-    return {
-        "orders": len(placed),
-        "orders_per_s": orders_per_s,
-        "slots": SLOTS,
-        "p50_s": percentile(waited, 0.5),
-        "p95_s": percentile(waited, 0.95),
-        "longest_s": max(waited),
-    }
+
+
+def _at_rate(what: Iterable[str], per_s: float) -> Iterator[str]:
+    began = time.time()
+    for number, one in enumerate(what):
+        time.sleep(max(0.0, began + number / per_s - time.time()))
+        yield one
 
 
 def _start(processes: Processes, home: Path) -> None:
@@ -93,20 +128,24 @@ def _place(stood: Stand, orders_per_s: float, seconds: float) -> dict[str, float
     return placed
 
 
-def _waited(stood: Stand, placed: dict[str, float]) -> list[float]:
-    """How long each order waited; raises RuntimeError when one still does after two minutes."""
+def _waited(stood: Stand, kind: str, since: dict[str, float]) -> list[float]:
+    """How long each order waited for its document; RuntimeError when one still does after two minutes."""
     table = schema.links
     ends = time.time() + _AT_MOST_S
     ledger = Ledger.open(stood.settings.database_url)
     try:
         while True:
             with ledger.engine.connect().execution_options(ledger_writes=False) as connection:
-                known = sa.select(table.c.business_key, table.c.created_at).where(table.c.kind == SALES_ORDER)
-                posted = {row.business_key: row.created_at.timestamp() for row in connection.execute(known)}
-            if posted.keys() >= placed.keys():
-                return [posted[order_id] - at for order_id, at in placed.items()]
+                known = sa.select(table.c.business_key, table.c.created_at).where(table.c.kind == kind)
+                # A parcel's key begins with its order.
+                done = {
+                    row.business_key.partition(".")[0]: row.created_at.timestamp()
+                    for row in connection.execute(known)
+                }
+            if done.keys() >= since.keys():
+                return [done[order_id] - at for order_id, at in since.items()]
             if time.time() > ends:
-                raise RuntimeError(f"{len(placed.keys() - posted.keys())} of {len(placed)} orders still wait")
+                raise RuntimeError(f"{len(since.keys() - done.keys())} of {len(since)} orders still wait")
             time.sleep(1)
     finally:
         ledger.close()

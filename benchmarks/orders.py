@@ -5,8 +5,9 @@
 
 Parts: *throughput* (Sales Orders per second as a share of slots / save time, beside a plain loop over
 httpx that makes the same requests, and NetSuite calls per order), *latency* (placed to Sales Order with
-the real daemon), *simulation* (orders and faults a minute on one core). Nothing here is a test: the
-machine's load decides as much as the code, so the load is told, too.
+the real daemon), *shipments* (Item Fulfillment saved to parcel told, likewise), *simulation* (orders and
+faults a minute on one core). Nothing here is a test: the machine's load decides as much as the code, so
+the load is told, too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from benchmarks.latency import latency
+from benchmarks.latency import latency, shipment_latency
 from benchmarks.stand import postgresql, rounded
 from benchmarks.throughput import throughput
 from tiktok_ns_pipeline.sandbox.simulate import simulate
@@ -29,6 +30,7 @@ AIMS = {
     "share": 0.95,
     "netsuite_calls_per_order": 1.1,
     "p95_s": 15,
+    "shipments_p95_s": 30,
     "orders_per_cpu_minute": 10_000,
 }
 
@@ -62,6 +64,10 @@ def _latency(options: argparse.Namespace) -> dict[str, Any]:
     return latency(orders_per_s=10, seconds=20 if options.quick else 60)
 
 
+def _shipments(options: argparse.Namespace) -> dict[str, Any]:
+    return shipment_latency(parcels_per_s=2, seconds=20 if options.quick else 60)
+
+
 def _simulation(options: argparse.Namespace) -> dict[str, Any]:
     began, cpu = time.perf_counter(), time.process_time()
     orders = 400 if options.quick else 2_000
@@ -81,6 +87,7 @@ def _simulation(options: argparse.Namespace) -> dict[str, Any]:
 PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "throughput": _throughput,
     "latency": _latency,
+    "shipments": _shipments,
     "simulation": _simulation,
 }
 
