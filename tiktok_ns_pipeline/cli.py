@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from tiktok_ns_pipeline.commands import configuration, exceptions, orders, sandbox, state, webhooks
+from tiktok_ns_pipeline.commands import configuration, exceptions, orders, sandbox, shipments, state, webhooks
 from tiktok_ns_pipeline.commands.terminal import ReadableErrors
 
 app = typer.Typer(
@@ -31,6 +31,8 @@ _SET_UP = "Set up"
 app.command(rich_help_panel=_TRY)(sandbox.demo)
 app.command(rich_help_panel=_TRY)(sandbox.simulate)
 app.command("sandbox", rich_help_panel=_TRY)(sandbox.serve)
+orders.explain.command("shipment")(shipments.explain_shipment)
+orders.sync.command("shipments")(shipments.sync_shipments)
 app.add_typer(orders.explain, name="explain", rich_help_panel=_WORK)
 app.add_typer(exceptions.app, name="exceptions", rich_help_panel=_WORK)
 app.add_typer(orders.sync, name="sync", rich_help_panel=_WORK)

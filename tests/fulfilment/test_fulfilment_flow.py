@@ -111,6 +111,24 @@ def test_packs_kits_and_exploded_kits_ship_as_the_units_that_were_sold() -> None
     in_world(story)
 
 
+def test_a_pack_sold_in_a_unit_of_its_own_ships_as_one() -> None:
+    async def story(rig: Rig) -> None:
+        text = rig.settings.mapping_path.read_text()
+        changed = rig.settings.data_dir / "mapping.yaml"
+        changed.write_text(
+            text.replace("items:\n", 'items:\n  SKU-005: {item_name: SKU-005, units_id: "2"}\n', 1)
+        )
+        object.__setattr__(rig.settings, "mapping_path", changed)
+        order_id = rig.world.place_order("us", [Line("SKU-005", 2, "60.00")])
+        await posted(rig, order_id)
+        ship(rig, order_id, quantities={1: 1}, tracking=[UPS])
+        await tell(rig)
+        assert shown(rig, order_id) == [UPS, ""]
+        assert kinds(rig) == []
+
+    in_world(story)
+
+
 def test_a_tracking_number_that_comes_later_is_told_when_it_is_there() -> None:
     async def story(rig: Rig) -> None:
         order_id = rig.world.place_order("us", [Line("SKU-001", 1, "10.00")])

@@ -155,6 +155,8 @@ def _line(
     check_subsidiary(desk, order.get("subsidiary"), "location", location, f"item.items[{index}].location")
     item = item_of(desk, line)
     own: Line = {
+        # It counts in the unit of its order's line.
+        **({"units": line["units"]} if line.get("units") else {}),
         **{name: value for name, value in element.items() if name in _CARRIED or name.startswith("custcol")},
         "orderLine": line["line"],
         "line": before + 1,
