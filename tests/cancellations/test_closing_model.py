@@ -21,8 +21,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.cancellations.closing_desk import close, post
 from tests.rigging import SOON, exceptions, sales_orders
+from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.cancellations.flow import ClosuresRequest
 from tiktok_ns_pipeline.orders.flow import RunRequest
+from tiktok_ns_pipeline.orders.items import ItemIndex
+from tiktok_ns_pipeline.orders.items_snapshot import snapshot_rows
+from tiktok_ns_pipeline.orders.planning import OrderPlanner, PlanReport
+from tiktok_ns_pipeline.orders.staging import stage_order
 from tiktok_ns_pipeline.sandbox.books import BookError
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
@@ -44,6 +49,7 @@ class CancelledOrders(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
         self.orders: list[str] = []
         self.processes: list[asyncio.Task[Any]] = []
+        self.held_up: list[dict[str, Any]] = []
 
     @initialize()
     def open(self) -> None:
@@ -84,6 +90,12 @@ class CancelledOrders(RuleBasedStateMachine):
     @rule(number=which)
     def cancels(self, number: int) -> None:
         self.on(number, self.rig.world.cancel_order)
+
+    @rule(number=which)
+    def cancels_and_is_heard_at_once(self, number: int) -> None:
+        self.on(number, self.rig.world.cancel_order)
+        self.begin(close(self.rig, ClosuresRequest(budget_s=60, idle_s=1)))
+        self.runner.run(asyncio.sleep(60))
 
     @rule(number=which)
     def drops_a_unit(self, number: int) -> None:
@@ -164,6 +176,26 @@ class CancelledOrders(RuleBasedStateMachine):
     def tiktok_shows_a_stale_page(self) -> None:
         self.rig.faults.inject(FaultKind.stale_page, "tiktok", "")
 
+    @rule(number=which)
+    def a_process_is_held_up_with_a_page(self, number: int) -> None:
+        if number < len(self.orders):
+            order = self.rig.world.order(self.orders[number])
+            self.held_up.append(exact_json.loads(exact_json.dumps(order)))
+
+    @precondition(lambda self: self.held_up)
+    @rule()
+    def the_page_is_planned_at_last(self) -> None:
+        pages, self.held_up = self.held_up, []
+
+        async def planned() -> None:
+            async with self.rig.runtime(governor_renew_s=1.0) as runtime:
+                items = ItemIndex(snapshot_rows(runtime))
+                outcomes = [stage_order(page, "us", runtime.mapping, items) for page in pages]
+                with runtime.ledger.begin() as tx:
+                    OrderPlanner(runtime, PlanReport()).store(tx, outcomes)
+
+        self.runner.run(planned())
+
     # What must hold
 
     @invariant()
@@ -239,6 +271,7 @@ class CancelledOrders(RuleBasedStateMachine):
 
     async def come_to_rest(self) -> None:
         self.rig.faults.stop()
+        self.held_up.clear()
         await asyncio.gather(*self.processes)
         for _ in range(3):
             await asyncio.sleep(700)
@@ -253,8 +286,8 @@ class CancelledOrders(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 class TestCancelledOrders(CancelledOrders.TestCase):
     settings = settings(
-        max_examples=20,
-        stateful_step_count=16,
+        max_examples=15,
+        stateful_step_count=18,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
