@@ -113,10 +113,12 @@ def test_an_order_near_its_deadline_warns_before_tiktok_counts_it(
 ):
     # The sandbox's orders are to be dispatched within two days.
     order_id = on_stage.place(placed_at=datetime.now(UTC) - timedelta(hours=45))
+    on_stage.world.change_address(order_id)  # it changed just now, so that it is seen
     assert defs.resolve_job_def("orders_job").execute_in_process().success
     check = the_check(run(instance))
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.WARN
+    assert "offenders" in check.metadata, check.description
     assert f"us/{order_id}" in str(check.metadata["offenders"].value)
     assert "2:59" in str(check.metadata["table"].value)
     assert isinstance(check.metadata["projected_late_rate"], dg.FloatMetadataValue)
