@@ -12,6 +12,7 @@ from tiktok_ns_pipeline.lake.tables import (
     TIKTOK_SHIPMENTS,
 )
 from tiktok_ns_pipeline.ledger.facts import SHIPMENT
+from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.world import Line
 
@@ -262,6 +263,28 @@ def test_a_reopened_fulfilment_that_was_told_is_told_to_operations() -> None:
         assert (exception.kind, exception.cause) == ("fulfilment_vanished", "reopened")
         amend(rig, fulfilment_id, status="C")
         await tell(rig)
+        assert kinds(rig) == []
+
+    in_world(story)
+
+
+def test_a_parcel_that_left_again_replaces_the_first_one_even_when_that_was_told_late() -> None:
+    async def story(rig: Rig) -> None:
+        order_id = rig.world.place_order("us", [Line("SKU-001", 1, "10.00")])
+        await posted(rig, order_id)
+        first = ship(rig, order_id, tracking=["1ZFIRST001"])
+        rig.faults.inject(FaultKind.delay, "tiktok", f"/orders/{order_id}/packages")
+        telling = asyncio.create_task(tell(rig, budget_s=240.0, idle_s=200.0))
+        for _ in range(600):
+            # TikTok is just thinking about the first one.
+            if not rig.faults.counts["tiktok", FaultKind.delay]:
+                await asyncio.sleep(0.05)
+        rig.books.delete("itemFulfillment", first)
+        ship(rig, order_id, tracking=[UPS])
+        await telling
+        await asyncio.sleep(120)
+        await tell(rig)
+        assert shown(rig, order_id) == [UPS]
         assert kinds(rig) == []
 
     in_world(story)

@@ -173,13 +173,14 @@ class ShipmentPlanner:
         """Tell of parcels that TikTok knows and NetSuite does not have as shipped any more."""
         staged = decided.staged
         by_id = {each.id: each for each in decided.fulfilments}
-        units_told_anew = {(unit, each.tracking) for each in staged.shipments for unit in each.unit_ids}
+        # Under another number, too: that parcel's own telling corrects what TikTok shows.
+        units_told_anew = {unit for each in staged.shipments for unit in each.unit_ids}
         for fact, intent in known.items():
             document = _told_document(tx, intent)
             if document is None or document.order_id != staged.order_id:
                 continue
             fulfilment = by_id[document.fulfilment_id]
-            is_entered_again = {(unit, document.tracking) for unit in document.unit_ids} <= units_told_anew
+            is_entered_again = set(document.unit_ids) <= units_told_anew
             if fulfilment.has_left or fact in wanted or is_entered_again:
                 tx.exceptions.clear(
                     channel=CHANNEL,

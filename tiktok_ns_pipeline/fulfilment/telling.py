@@ -82,7 +82,7 @@ class Telling:
             case.order,
             case.shop.region,
             self._other_numbers(case),
-            is_correction=case.intent.revision > 1,
+            is_correction=case.intent.revision > 1 or self._shows_only_ours(case),
         )
         match step:
             case Mark() | Correct() | ShipPackages() | Split():
@@ -255,6 +255,21 @@ class Telling:
         if not shown or way_of(case.order, case.shop.region) != "own_package":
             return []
         return [each.tracking for each in self._siblings(case.document)]
+
+    def _shows_only_ours(self, case: Case) -> bool:
+        """Whether TikTok shows the units under numbers that we told it, perhaps late: no person did.
+
+        A parcel that was taken back and left again is another fulfilment with another number.
+        """
+        wanted = set(case.document.unit_ids)
+        shown = {shown_tracking(line) for line in case.order.line_items if line.id in wanted} - {None}
+        if not shown:
+            return False
+        with self._ledger.read() as tx:
+            ever = tx.intents.newest_of(
+                CHANNEL, case.document.shop, SHIPMENT, f"{case.document.order_id}."
+            ).values()
+        return shown <= {ShipmentDocument.model_validate(intent.payload).tracking for intent in ever}
 
     def _siblings(self, document: ShipmentDocument) -> list[ShipmentDocument]:
         """The other parcels of the order that are to be told, or were."""

@@ -21,8 +21,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 
+from tiktok_ns_pipeline.sandbox.catalogue import shop_of
 from tiktok_ns_pipeline.sandbox.facts import OrderTruth
 from tiktok_ns_pipeline.sandbox.judge import SOLD
+from tiktok_ns_pipeline.sandbox.markets import MARKETS
 from tiktok_ns_pipeline.sandbox.warehouse.truth import FirstSteps, Shipped
 
 Record = Mapping[str, Any]
@@ -126,12 +128,16 @@ def _judge_parcels(found: FollowUps, truth: OrderTruth, record: Record, shown: E
     numbers: defaultdict[str, set[str]] = defaultdict(set)
     for departure in departures:
         # A parcel whose carrier nobody wrote down waits for a person.
-        known = (
-            set(departure.tracking) if departure.carrier or truth.shipped_through != "seller" else set[str]()
-        )
+        is_known = departure.carrier or truth.shipped_through != "seller"
         for line in departure.lines:
             for unit in line.line_ids:
-                numbers[unit] |= known
+                numbers[unit] |= set(departure.tracking) if is_known else set[str]()
+    # Where TikTok does not divide a package, its units travel under the number of any of its parcels.
+    shared = (
+        set[str]()
+        if MARKETS[shop_of(truth.shop_code).region].splits_units
+        else set[str]().union(*numbers.values())
+    )
     called_off = truth.cancelled_lines.keys() if truth.cancelled_at is None else set(truth.line_items)
     for unit in standing - called_off:
         if unit in truth.shipped:
@@ -141,7 +147,7 @@ def _judge_parcels(found: FollowUps, truth: OrderTruth, record: Record, shown: E
     for unit, shipment in truth.shipped.items():
         if truth.shipped_through != "label" and unit not in ever:
             found.told_without_goods.append(truth.order_id)
-        elif truth.shipped_through == "seller" and shipment.tracking not in numbers[unit]:
+        elif truth.shipped_through == "seller" and shipment.tracking not in numbers[unit] | shared:
             found.told_wrongly.append(truth.order_id)
 
 
