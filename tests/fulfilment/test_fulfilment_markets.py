@@ -276,3 +276,27 @@ def test_units_cancelled_after_they_were_planned_are_staged_again_without_them()
         assert (unmapped.kind, after.kind) == ("unmapped_carrier", "shipped_after_cancellation")
 
     in_world(story, mix=NOBODY)
+
+
+def test_a_combined_package_whose_orders_left_under_two_numbers_is_shipped_once() -> None:
+    async def story(rig: Rig) -> None:
+        orders = [
+            rig.world.place_order("vn", [Line(sku, 1, "100000")], buyer=7, address=ADDRESS)
+            for sku in ("SKU-001", "SKU-002")
+        ]
+        for order_id in orders:
+            await posted(rig, order_id)
+        vietnam = shop_of("vn")
+        [group] = rig.world.splitting.combinable(vietnam)
+        rig.world.splitting.combine(vietnam, group[0].id, orders)
+        ship(rig, orders[0], tracking=["GHN1234567"], ship_method=GHN)
+        await tell(rig)
+        ship(rig, orders[1], tracking=["GHN7654321"], ship_method=GHN)
+        for _ in range(4):
+            await asyncio.sleep(90)
+            await tell(rig)
+        [first], [second] = (shown(rig, each) for each in orders)
+        assert first == second != ""
+        assert kinds(rig) == []
+
+    in_world(story, mix=NOBODY)

@@ -188,3 +188,9 @@ def test_the_saved_instant_decides_about_corrections_to_the_second():
     assert isinstance(decide(parcel("a"), told, "US"), Correct)
     before = parcel("a").model_copy(update={"saved_at": SAVED_AT - timedelta(seconds=1)})
     assert isinstance(decide(before, told, "US"), Refuse)
+
+
+def test_orders_of_a_combined_package_travel_under_the_number_that_was_told_first():
+    combined = order({"a": OTHER}, split_or_combine_tag="COMBINED")
+    assert decide(parcel("a"), combined, "VN") == Known("p1")
+    assert decide(parcel("a"), combined, "VN", is_correction=True) == Correct(("p1",), is_split=True)

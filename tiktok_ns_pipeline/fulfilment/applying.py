@@ -100,7 +100,8 @@ class ShipmentHandler:
         shop = intent.fact.shop
         order = (await self._orders(shop, [document.order_id])).get(document.order_id)
         if isinstance(order, Order):
-            step = decide(document, order, self._mapping.shops[shop].region)
+            region = self._mapping.shops[shop].region
+            step = decide(document, order, region, is_correction=intent.revision > 1)
             if isinstance(step, Known):
                 return Applied(link_of(intent, document, step.package_id), "found at TikTok")
         return Absent()

@@ -88,7 +88,7 @@ class Correct:
 
     package_ids: tuple[str, ...]
     is_split: bool
-    """Whether the order is in several packages, which are corrected one by one."""
+    """Whether the order is in several packages, or one with other orders: then packages are corrected."""
 
 
 Step = Known | Hold | Refuse | Restage | Mark | ShipPackages | Split | Correct
@@ -134,6 +134,11 @@ def decide(
     return _decide(way, document, order, lines, siblings, is_correction=is_correction)
 
 
+def is_combined(order: Order) -> bool:
+    """Whether its units are in a package together with those of other orders."""
+    return order.split_or_combine_tag == "COMBINED"
+
+
 def package_of(lines: Sequence[LineItem]) -> str | None:
     """The package that all these units are in, the first one where they are in several."""
     return next((line.package_id for line in lines if line.package_id), None)
@@ -148,7 +153,13 @@ def _decide(
     *,
     is_correction: bool,
 ) -> Step:
-    elsewhere = [line for line in lines if _is_arranged(line) and not _agrees(way, document, line, siblings)]
+    # All orders of a combined package travel under the number that was told for it first (T 4.4).
+    shares_number = way == "own_package" and is_combined(order) and not is_correction
+    elsewhere = [
+        line
+        for line in lines
+        if _is_arranged(line) and not shares_number and not _agrees(way, document, line, siblings)
+    ]
     still_open = [line for line in lines if not _is_arranged(line)]
     cancelled = [line for line in lines if is_cancelled(order, line)]
     if not still_open and not elsewhere:
@@ -241,7 +252,7 @@ def _correction(
             f"parcel of order {order.id}, so its number cannot be corrected alone.",
         )
     all_packages = {line.package_id for line in order.line_items if line.package_id}
-    return Correct(tuple(sorted(packages)), len(all_packages) > 1)
+    return Correct(tuple(sorted(packages)), len(all_packages) > 1 or is_combined(order))
 
 
 def _packages(document: ShipmentDocument, order: Order, still_open: Sequence[LineItem]) -> Step:

@@ -23,6 +23,7 @@ from tiktok_ns_pipeline.fulfilment.deciding import (
     ShipPackages,
     Split,
     decide,
+    is_combined,
     way_of,
 )
 from tiktok_ns_pipeline.fulfilment.documents import CHANNEL, ShipmentDocument
@@ -82,7 +83,7 @@ class Telling:
             case.order,
             case.shop.region,
             self._other_numbers(case),
-            is_correction=case.intent.revision > 1 or self._shows_only_ours(case),
+            is_correction=self._is_correction(case),
         )
         match step:
             case Mark() | Correct() | ShipPackages() | Split():
@@ -143,7 +144,7 @@ class Telling:
         return Applied(link_of(case.intent, case.document, first), "corrected")
 
     async def _ship(self, case: Case, package_ids: Sequence[str]) -> Outcome:
-        if case.order.split_or_combine_tag == "COMBINED":
+        if is_combined(case.order):
             for package_id in package_ids:
                 if awaited := await self._others_awaited(case, package_id):
                     return self._combined(case, package_id, awaited)
@@ -256,6 +257,13 @@ class Telling:
             return []
         return [each.tracking for each in self._siblings(case.document)]
 
+    def _is_correction(self, case: Case) -> bool:
+        """Whether ours may replace the number that TikTok shows, whenever that was told.
+
+        The number of a combined package may have been told for another of its orders.
+        """
+        return (case.intent.revision > 1 and not is_combined(case.order)) or self._shows_only_ours(case)
+
     def _shows_only_ours(self, case: Case) -> bool:
         """Whether TikTok shows the units under numbers that we told it, perhaps late: no person did.
 
@@ -266,9 +274,12 @@ class Telling:
         if not shown:
             return False
         with self._ledger.read() as tx:
-            ever = tx.intents.newest_of(
-                CHANNEL, case.document.shop, SHIPMENT, f"{case.document.order_id}."
-            ).values()
+            ever = [
+                *tx.intents.newest_of(
+                    CHANNEL, case.document.shop, SHIPMENT, f"{case.document.order_id}."
+                ).values(),
+                *tx.intents.history(case.intent.fact),
+            ]
         return shown <= {ShipmentDocument.model_validate(intent.payload).tracking for intent in ever}
 
     def _siblings(self, document: ShipmentDocument) -> list[ShipmentDocument]:
