@@ -106,18 +106,39 @@ def evidence(
 def judge_follow_ups(truths: Iterable[OrderTruth], shown: Evidence) -> FollowUps:
     """Score parcels, closures and bills by the truth."""
     found = FollowUps()
+    truths = list(truths)
+    shared = _numbers_by_package(truths, shown)
     for truth in truths:
         record = shown.sales_orders.get(truth.order_id)
         if record is None:
             continue
-        _judge_parcels(found, truth, record, shown)
+        _judge_parcels(found, truth, record, shown, shared)
         _judge_closure(found, truth, record, shown)
         if truth.shop_code in shown.billed_shops:
             _judge_bills(found, truth, record, shown)
     return found
 
 
-def _judge_parcels(found: FollowUps, truth: OrderTruth, record: Record, shown: Evidence) -> None:
+def _numbers_by_package(truths: Iterable[OrderTruth], shown: Evidence) -> dict[str, set[str]]:
+    """Where TikTok does not divide a package, its units travel under the number of any of its parcels,
+    be they of several orders."""
+    numbers: defaultdict[str, set[str]] = defaultdict(set)
+    for truth in truths:
+        if MARKETS[shop_of(truth.shop_code).region].splits_units:
+            continue
+        departures = shown.departures.get(truth.order_id, [])
+        for shipment in truth.shipped.values():
+            numbers[shipment.package_id].update(number for one in departures for number in one.tracking)
+    return numbers
+
+
+def _judge_parcels(
+    found: FollowUps,
+    truth: OrderTruth,
+    record: Record,
+    shown: Evidence,
+    by_package: Mapping[str, set[str]],
+) -> None:
     if truth.shipped_through == "fbt":
         if truth.status in _AT_LEAST_COLLECTED:
             _judge_channel_fulfilment(found, truth, record)
@@ -132,12 +153,6 @@ def _judge_parcels(found: FollowUps, truth: OrderTruth, record: Record, shown: E
         for line in departure.lines:
             for unit in line.line_ids:
                 numbers[unit] |= set(departure.tracking) if is_known else set[str]()
-    # Where TikTok does not divide a package, its units travel under the number of any of its parcels.
-    shared = (
-        set[str]()
-        if MARKETS[shop_of(truth.shop_code).region].splits_units
-        else set[str]().union(*numbers.values())
-    )
     called_off = truth.cancelled_lines.keys() if truth.cancelled_at is None else set(truth.line_items)
     for unit in standing - called_off:
         if unit in truth.shipped:
@@ -147,7 +162,9 @@ def _judge_parcels(found: FollowUps, truth: OrderTruth, record: Record, shown: E
     for unit, shipment in truth.shipped.items():
         if truth.shipped_through != "label" and unit not in ever:
             found.told_without_goods.append(truth.order_id)
-        elif truth.shipped_through == "seller" and shipment.tracking not in numbers[unit] | shared:
+        elif truth.shipped_through == "seller" and shipment.tracking not in (
+            numbers[unit] | by_package.get(shipment.package_id, set[str]())
+        ):
             found.told_wrongly.append(truth.order_id)
 
 
