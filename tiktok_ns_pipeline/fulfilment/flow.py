@@ -48,6 +48,7 @@ from tiktok_ns_pipeline.ledger.facts import CHANNEL_FULFILMENT, SHIPMENT
 from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.runtime import Runtime
+from tiktok_ns_pipeline.tiktok.client import ShopAccess
 
 KINDS = (SHIPMENT, CHANNEL_FULFILMENT)
 """The facts that this flow makes true."""
@@ -197,7 +198,7 @@ class FulfilmentFlow:
     async def _stage(
         self,
         shop: Shop,
-        access: Any,
+        access: ShopAccess,
         order_ids: Sequence[str],
         *,
         is_fresh: bool,
