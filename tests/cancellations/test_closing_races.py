@@ -22,6 +22,7 @@ from tests.cancellations.closing_desk import (
 )
 from tests.rigging import SOON, exceptions, kinds, sales_orders
 from tiktok_ns_pipeline.cancellations.flow import ClosuresRequest
+from tiktok_ns_pipeline.ledger.facts import CLOSURE
 from tiktok_ns_pipeline.ledger.intents import IntentState
 from tiktok_ns_pipeline.orders.flow import RunRequest
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
@@ -34,6 +35,15 @@ CREATE = "POST /services/rest/record/v1/salesOrder"
 CHANGE = "PATCH /services/rest/record/v1/salesOrder"
 
 
+def linked_closures(rig: Rig) -> int:
+    """How many Sales Orders the ledger knows as closed."""
+    ledger = rig.ledger()
+    with ledger.read() as tx:
+        found = tx.links.count(CLOSURE)
+    ledger.close()
+    return found
+
+
 class TestBeforeAndDuringThePost:
     def test_an_order_that_was_never_seen_before_is_never_posted(self) -> None:
         async def story(rig: Rig) -> None:
@@ -44,6 +54,7 @@ class TestBeforeAndDuringThePost:
             await rig.run(SOON)
             assert sales_orders(rig) == []
             assert [one.state for one in closures(rig, order_id)] == [IntentState.APPLIED]
+            assert linked_closures(rig) == 0
             assert exceptions(rig) == []
 
         told(story)
@@ -159,6 +170,7 @@ class TestAfterThePost:
             assert all(closed_lines(rig, order_id))
             assert exceptions(rig) == []
             assert returns(rig) == []
+            assert linked_closures(rig) == 1
 
         told(story)
 

@@ -28,6 +28,7 @@ from tiktok_ns_pipeline.engine.outcomes import (
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
 from tiktok_ns_pipeline.ledger.facts import CLOSURE, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import CALLED_OFF, OPEN, UNDER_WAY, FactKey, Intent
+from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound, NetSuiteRefused
 
@@ -166,7 +167,7 @@ class ClosureHandler:
             return self._too_late(intent, record, progress)
         if progress.is_closed:
             self.counts.closed_before += 1
-            return self._applied(intent, "closed")
+            return self._applied(intent, "closed", record)
         return None
 
     async def _patch(self, internal_id: str, progress: Progress, lines: Sequence[int]) -> bool:
@@ -188,7 +189,7 @@ class ClosureHandler:
         progress = progress_of(record)
         if progress.is_closed and not progress.is_beyond(self._cutoff):
             self.counts.closed += 1
-            return self._applied(intent, "closed")
+            return self._applied(intent, "closed", record)
         if progress.is_beyond(self._cutoff):
             return self._too_late(intent, record, progress)
         if self._is_to_be_stopped(progress):
@@ -231,8 +232,8 @@ class ClosureHandler:
             "not begun is closed, the rest once its Item Fulfillment is deleted.",
         )
 
-    def _applied(self, intent: Intent, note: str) -> Applied:
-        """The closure is true: nothing about the order is open any more."""
+    def _applied(self, intent: Intent, note: str, record: Mapping[str, Any] | None = None) -> Applied:
+        """The closure is true: nothing about the order is open any more. What was closed is linked."""
         fact = intent.fact
         with self._ledger.read() as tx:
             expected = tx.expected_returns.find(fact.channel, fact.shop, fact.business_key)
@@ -241,7 +242,7 @@ class ClosureHandler:
             with self._ledger.begin() as tx:
                 tx.expected_returns.settle(fact.channel, fact.shop, fact.business_key)
                 self._clear(tx, intent, self.clears, "the Sales Order is closed, or there is none")
-        return Applied(note=note)
+        return Applied(_closed(intent, record) if record else None, note)
 
     def _again(self, reason: str) -> NotYet:
         return NotYet(reason, self._clock.now() + timedelta(seconds=_SOONEST_S))
@@ -254,6 +255,19 @@ class ClosureHandler:
             reason=reason,
             kinds=kinds,
         )
+
+
+def _closed(intent: Intent, record: Mapping[str, Any]) -> Link:
+    """The Sales Order that stands closed, under a key of its own: its external id is the order's."""
+    return Link(
+        fact=intent.fact,
+        record_type=_RECORD,
+        external_id=f"tts-{intent.fact.shop}-{CLOSURE}-{intent.fact.business_key}".lower(),
+        internal_id=str(record["id"]),
+        document_number=str(record["tranId"]) if record.get("tranId") else None,
+        payload_hash=intent.payload_hash,
+        version=intent.revision,
+    )
 
 
 def _name(intent: Intent, record: Mapping[str, Any]) -> str:
