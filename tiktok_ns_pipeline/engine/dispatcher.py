@@ -25,6 +25,7 @@ from tiktok_ns_pipeline.engine.reporting import Reporter
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
 from tiktok_ns_pipeline.ledger.audit import AuditEntry
 from tiktok_ns_pipeline.ledger.intents import Intent, IntentState
+from tiktok_ns_pipeline.mapping.exception_kinds import MAY_PASS
 
 Probe = Callable[[str], None]
 """Called at named points; a simulation crashes the pipeline there."""
@@ -34,6 +35,8 @@ _FIRST_LOOK_S = 3.0
 _LONGEST_WAIT_S = 300.0
 _SOON_S = 5.0
 _TELL_AFTER_ATTEMPTS = 5
+_PARKED_EVERY = timedelta(minutes=1)
+_PARKED_AGAIN_AFTER = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -101,6 +104,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = dict.fromkeys(governors, 0)
         self._heartbeat = clock.now()
+        self._looks_at_parked_at = clock.now()
         self.report = DispatchReport()
 
     def nudge(self) -> None:
@@ -149,6 +153,9 @@ class Dispatcher:
             if beat:
                 tx.intents.extend_leases(self._holder, now + self._lease)
                 self._heartbeat = now
+            if rooms and now >= self._looks_at_parked_at:
+                self._take_up_again(tx, now)
+                self._looks_at_parked_at = now + _PARKED_EVERY
             claimed: list[Intent] = []
             for system, room in rooms.items() if tx.intents.is_work_due(self._open_kinds()) else ():
                 claimed += tx.intents.claim(
@@ -166,6 +173,30 @@ class Dispatcher:
         if claimed:
             self._probe("claimed")
         return claimed
+
+    def _take_up_again(self, tx: Transaction, now: datetime) -> None:
+        """Try again what was parked for a cause that may have passed since: nobody tells us of its end.
+
+        What a person resolved meanwhile stays as it is.
+        """
+        kinds = [kind for kind in MAY_PASS if any(kind in one.clears for one in self._handlers.values())]
+        waiting = {
+            (one.shop, one.subject)
+            for one in (tx.exceptions.list(kinds=kinds) if kinds else ())
+            if one.last_seen_at <= now - _PARKED_AGAIN_AFTER
+        }
+        if not waiting:
+            return
+        tx.intents.take_up_again(
+            [
+                intent.fact
+                for kind in self._handlers
+                for intent in tx.intents.open_facts(kind=kind)
+                if intent.state == IntentState.PARKED
+                and (intent.fact.shop, self._subject(intent)) in waiting
+                and (not self._shops or intent.fact.shop in self._shops)
+            ]
+        )
 
     def has_work(self) -> bool:
         """Whether anything is under way, or due at a system that may be asked now."""

@@ -14,7 +14,7 @@ from tiktok_ns_pipeline.mapping.kinds.row import ExceptionKind, Owner, Severity
 from tiktok_ns_pipeline.mapping.kinds.shipments import SHIPMENT_KINDS
 from tiktok_ns_pipeline.mapping.kinds.systems import SYSTEM_KINDS
 
-__all__ = ["KINDS", "ROWS", "ExceptionKind", "Owner", "Severity", "kind_named"]
+__all__ = ["KINDS", "MAY_PASS", "ROWS", "ExceptionKind", "Owner", "Severity", "kind_named"]
 
 ROWS: tuple[ExceptionKind, ...] = (
     *ORDER_KINDS,
@@ -27,6 +27,9 @@ ROWS: tuple[ExceptionKind, ...] = (
 
 KINDS: dict[str, ExceptionKind] = {row.name: row for row in ROWS}
 """Every kind by its name."""
+
+MAY_PASS: tuple[str, ...] = tuple(row.name for row in ROWS if row.may_pass)
+"""Kinds whose cause goes without our doing, so that what they stopped is tried again."""
 
 
 def kind_named(name: str) -> ExceptionKind:

@@ -27,6 +27,9 @@ class ExceptionKind:
     (T 3.2), a buyer's request to cancel must be answered (T 6.1)."""
     what_to_do: str
     source: str
+    may_pass: bool = False
+    """Whether its cause goes when somebody does something elsewhere: what it stopped is then tried again
+    from time to time, and nobody has to ask for a replay."""
 
     def due_at(self, opened_at: datetime, dispatch_by: datetime | None = None) -> datetime:
         """When it must be dealt with; `dispatch_by` is TikTok's own deadline for it, if it has one."""
@@ -46,8 +49,9 @@ def kind(
     source: str,
     *,
     before_dispatch: bool = True,
+    may_pass: bool = False,
 ) -> ExceptionKind:
     """A row of the table; `hours` after it was opened it is due."""
     return ExceptionKind(
-        name, title, owner, severity, timedelta(hours=hours), before_dispatch, what_to_do, source
+        name, title, owner, severity, timedelta(hours=hours), before_dispatch, what_to_do, source, may_pass
     )
