@@ -44,8 +44,9 @@ def demo(
     """See buyers' orders at TikTok Shop become Sales Orders, parcels and bills, on this machine.
 
     Needs nothing: both systems are simulated. Starts them, Dagster, buyers and a warehouse, shows a live
-    table and the address of Dagster's pages. Ctrl-C stops everything; the next start goes on from there. With --headless
-    it trades for some days in virtual time and fails (1) if anything is lost, doubled or off by a cent.
+    table and the address of Dagster's pages. Ctrl-C stops everything; the next start goes on from there.
+    With --headless it trades for some days in virtual time and fails (1) if anything is lost, doubled or
+    off by a cent.
 
     Example: tiktok-ns demo --headless --days 2 --seed 7
     """
