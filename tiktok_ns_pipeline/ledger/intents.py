@@ -13,6 +13,7 @@ is not sent while an older one of the same fact is under way, and never after a 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -166,10 +167,16 @@ class Intents:
     def newest_of(self, channel: str, shop: str, kind: str, prefix: str) -> dict[FactKey, Intent]:
         """The newest revision of each fact whose business key begins so, such as all of one order."""
         table = schema.intents
+        key = table.c.business_key
+        if self._connection.dialect.name == "postgresql":
+            begins_so = [key.startswith(prefix, autoescape=True)]
+        else:
+            # SQLite's LIKE tells no cases apart, and therefore takes no index.
+            beyond = _first_beyond(prefix)
+            begins_so = [key >= prefix, key < beyond] if beyond else [key >= prefix]
         statement = (
             sa.select(table)
-            .where(table.c.channel == channel, table.c.shop == shop, table.c.kind == kind)
-            .where(table.c.business_key.startswith(prefix, autoescape=True))
+            .where(table.c.channel == channel, table.c.shop == shop, table.c.kind == kind, *begins_so)
             .order_by(table.c.revision)
         )
         return {
@@ -579,6 +586,16 @@ def _intent(row: Mapping[Any, Any]) -> Intent:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _first_beyond(prefix: str) -> str | None:
+    """The first text, in the order of UTF-8, after all that begin so; None where all others come before."""
+    kept = prefix.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    # Halves of surrogate pairs are no characters of their own.
+    return kept[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
 def moved(intent: Intent, to: IntentState) -> Intent:

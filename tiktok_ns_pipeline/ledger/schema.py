@@ -72,6 +72,17 @@ intents = sa.Table(
     sa.UniqueConstraint("channel", "shop", "kind", "business_key", "revision", name="uq_intents_fact"),
 )
 sa.Index("ix_intents_due", intents.c.state, intents.c.not_before)
+# Facts whose key begins with an order's id. Unlike SQLite, PostgreSQL orders texts by the language of the
+# database, so that the index of the unique constraint does not find them.
+sa.Index(
+    "ix_intents_prefix",
+    intents.c.channel,
+    intents.c.shop,
+    intents.c.kind,
+    intents.c.business_key,
+    postgresql_ops={"business_key": "text_pattern_ops"},
+    info={"only_on": "postgresql"},
+)
 # What is open or unread stays few beside all that was ever done, and is what is asked for all the
 # time. SQLite takes such an index only where a query states its condition in the same words.
 IS_OPEN = sa.text("state IN ('planned', 'sending', 'ambiguous', 'waiting')")

@@ -122,6 +122,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("channel", "shop", "kind", "business_key", "revision", name="uq_intents_fact"),
     )
     op.create_index("ix_intents_due", "intents", ["state", "not_before"], unique=False)
+    if op.get_bind().dialect.name == "postgresql":
+        op.create_index(
+            "ix_intents_prefix",
+            "intents",
+            ["channel", "shop", "kind", "business_key"],
+            unique=False,
+            postgresql_ops={"business_key": "text_pattern_ops"},
+        )
     is_open = sa.text("state IN ('planned', 'sending', 'ambiguous', 'waiting')")
     op.create_index(
         "ix_intents_open",
