@@ -91,7 +91,7 @@ async def open_runtime(
         governor_renew_s = min(_RENEW_SLOTS_S, settings.lease_s / LEASE_RENEWALS)
     ledger = Ledger.open(settings.database_url, clock, durable=settings.durable)
     mapping = load_mapping(settings.mapping_path)
-    lake = Lake(settings.lake_url, clock)
+    lake = Lake(settings.lake_url, clock, durable=settings.durable)
     store = ledger.token_store(settings.encryption_key)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=60)
     governors = {

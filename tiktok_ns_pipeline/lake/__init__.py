@@ -4,8 +4,19 @@
 """
 
 from tiktok_ns_pipeline.lake.compaction import Compaction
+from tiktok_ns_pipeline.lake.following import Following
 from tiktok_ns_pipeline.lake.lake import Lake, Landing
 from tiktok_ns_pipeline.lake.landing import LandingError
 from tiktok_ns_pipeline.lake.tables import ACCOUNT_WIDE, TABLES, Column, Table
 
-__all__ = ["ACCOUNT_WIDE", "TABLES", "Column", "Compaction", "Lake", "Landing", "LandingError", "Table"]
+__all__ = [
+    "ACCOUNT_WIDE",
+    "TABLES",
+    "Column",
+    "Compaction",
+    "Following",
+    "Lake",
+    "Landing",
+    "LandingError",
+    "Table",
+]

@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.lake import compaction, landing, naming, reading
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # grace is shorter than the query.
 _ATTEMPTS = 3
 
+_Answer = TypeVar("_Answer")
+
 
 @dataclass(frozen=True, slots=True)
 class Landing:
@@ -43,11 +45,20 @@ class Landing:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class LandedBeyond:
+    """What landed beyond some files: the newest rows in it, and all files of this moment."""
+
+    files: frozenset[str]
+    rows: list[dict[str, Any]] = field(repr=False)
+
+
 class Lake:
     """Tables of one root, a folder or a URL of an object store. Safe to share between threads."""
 
-    def __init__(self, root_url: str, clock: Clock) -> None:
-        self._storage = storage_at(root_url)
+    def __init__(self, root_url: str, clock: Clock, *, durable: bool = True) -> None:
+        """`durable=False` skips the disk barriers of a folder, for simulations only."""
+        self._storage = storage_at(root_url, durable=durable)
         self._clock = clock
         self._lock = Lock()
         self._last_landing: datetime | None = None
@@ -131,6 +142,52 @@ class Lake:
             newest = reading.newest_rows(table, self._addresses(files))
             wanted = ", ".join(columns) or "*"
             return reading.fetch(self._reader(), f"SELECT {wanted} FROM ({newest}) WHERE {landed}", ())
+
+        return _settled(query)
+
+    def landed_beyond(
+        self, table: Table, known: Collection[str], *, since: datetime, shop: str, columns: Sequence[str]
+    ) -> LandedBeyond:
+        """The newest version of each key in a shop's unknown files that landed after an instant.
+
+        A compacted file also holds rows that landed before. Where nothing landed, no file is read.
+        """
+
+        def query() -> LandedBeyond:
+            files = self._files(table, shop, None)
+            news = [one for one in files if one not in known and not naming.landed_by(one, since)]
+            if not news:
+                return LandedBeyond(frozenset(files), [])
+            newest = reading.newest_rows(table, self._addresses(news))
+            rows = reading.fetch(self._reader(), f"SELECT {', '.join(columns)} FROM ({newest})", ())
+            return LandedBeyond(frozenset(files), rows)
+
+        return _settled(query)
+
+    def landed_until(
+        self,
+        table: Table,
+        instant: datetime,
+        *,
+        by: str,
+        values: Sequence[str],
+        shop: str,
+        days: Collection[date] | None,
+        columns: Sequence[str],
+    ) -> list[dict[str, Any]]:
+        """As `as_of`, of the rows with these values in a column which a key's rows agree in.
+
+        That they agree lets the files' own indexes of values spare reading most of them.
+        """
+
+        def query() -> list[dict[str, Any]]:
+            files = self._newest_files(table, instant, shop, days)
+            if not files:
+                return []
+            among = f"{by} IN ({', '.join('?' for _ in values)})"
+            newest = reading.newest_rows(table, self._addresses(files), instant, among)
+            wanted = ", ".join(columns)
+            return reading.fetch(self._reader(), f"SELECT {wanted} FROM ({newest})", values)
 
         return _settled(query)
 
@@ -265,7 +322,7 @@ class Lake:
         return list(newest.values())
 
 
-def _settled(query: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _settled(query: Callable[[], _Answer]) -> _Answer:
     """Ask again when a compaction's grace ended between listing the files and reading them."""
     import duckdb
 

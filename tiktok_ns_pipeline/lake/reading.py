@@ -41,12 +41,18 @@ def all_rows(table: Table, addresses: Sequence[str]) -> str:
     return f"SELECT * FROM read_parquet([{files}], schema = MAP {{{columns}}})"
 
 
-def newest_rows(table: Table, addresses: Sequence[str], as_of: datetime | None = None) -> str:
-    """A query for the newest version of each key, or the newest that had landed by an instant."""
+def newest_rows(
+    table: Table, addresses: Sequence[str], as_of: datetime | None = None, among: str = ""
+) -> str:
+    """A query for the newest version of each key, or the newest that had landed by an instant.
+
+    `among` is a condition for all rows, older versions included.
+    """
     order = ", ".join(f"{column} DESC NULLS LAST" for column in (*table.version, "landed_at"))
-    landed = "" if as_of is None else f"WHERE landed_at <= {instant_literal(as_of)}"
+    landed = "" if as_of is None else f"landed_at <= {instant_literal(as_of)}"
+    where = " AND ".join(condition for condition in (landed, among) if condition)
     return (
-        f"SELECT * FROM ({all_rows(table, addresses)}) {landed} "
+        f"SELECT * FROM ({all_rows(table, addresses)}) {f'WHERE {where}' if where else ''} "
         f"QUALIFY row_number() OVER (PARTITION BY {', '.join(table.key)} ORDER BY {order}) = 1"
     )
 

@@ -57,20 +57,22 @@ class Storage(Protocol):
         ...
 
 
-def storage_at(root_url: str) -> Storage:
-    """The storage behind a URL: a plain path or `file://` is a folder, all else goes through fsspec."""
-    if "://" not in root_url:
-        return Folder(Path(root_url).absolute())
-    if root_url.startswith("file://"):
-        return Folder(Path(root_url.removeprefix("file://")).absolute())
+def storage_at(root_url: str, *, durable: bool = True) -> Storage:
+    """The storage behind a URL: a plain path or `file://` is a folder, all else goes through fsspec.
+
+    `durable=False` skips a folder's disk barriers, for simulations only.
+    """
+    if "://" not in root_url or root_url.startswith("file://"):
+        return Folder(Path(root_url.removeprefix("file://")).absolute(), durable=durable)
     return ObjectStore(root_url)
 
 
 class Folder:
     """Files of a local folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
         self._root = str(root)
+        self._durable = durable
 
     def files(self, folder: str) -> list[str]:
         """Paths of all complete files below a folder, sorted; none where there is no such folder."""
@@ -93,18 +95,18 @@ class Folder:
         target = Path(self._root, path)
         aside = Path(self._root, _ASIDE, f"{target.name}.{uuid4().hex}")
         try:
-            _write_durably(aside, content)
+            self._write(aside, content)
         except FileNotFoundError:
-            _make_folder(aside.parent)
-            _write_durably(aside, content)
+            self._make_folder(aside.parent)
+            self._write(aside, content)
         try:
             aside.rename(target)
         except FileNotFoundError:
-            _make_folder(target.parent)
+            self._make_folder(target.parent)
             aside.rename(target)
         # The name must survive a power cut as well as the bytes do: the cursor of whoever landed
         # these rows moves on next.
-        _sync_folder(target.parent)
+        self._sync_folder(target.parent)
 
     def read(self, path: str) -> bytes:
         """The content of a file. Raises FileNotFoundError."""
@@ -135,6 +137,29 @@ class Folder:
         for name in left_over:
             Path(self._root, _ASIDE, name).unlink(missing_ok=True)
         return len(left_over)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content)
+            if self._durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        self._sync_folder(folder.parent)
+
+    def _sync_folder(self, folder: Path) -> None:
+        if not self._durable:
+            return
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class ObjectStore:
@@ -184,26 +209,3 @@ class ObjectStore:
     def sweep(self, before: str) -> int:
         """Nothing to do: a PUT that did not end left nothing."""
         return 0
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
