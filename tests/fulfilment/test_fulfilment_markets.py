@@ -300,3 +300,26 @@ def test_a_combined_package_whose_orders_left_under_two_numbers_is_shipped_once(
         assert kinds(rig) == []
 
     in_world(story, mix=NOBODY)
+
+
+def test_a_combined_package_waits_for_the_rest_of_its_other_order() -> None:
+    async def story(rig: Rig) -> None:
+        lines = ([Line("SKU-001", 1, "100000")], [Line("SKU-002", 1, "50000"), Line("SKU-003", 1, "50000")])
+        orders = [rig.world.place_order("vn", each, buyer=7, address=ADDRESS) for each in lines]
+        for order_id in orders:
+            await posted(rig, order_id)
+        vietnam = shop_of("vn")
+        [group] = rig.world.splitting.combinable(vietnam)
+        rig.world.splitting.combine(vietnam, group[0].id, orders)
+        ship(rig, orders[1], quantities={1: 1}, tracking=["GHN7654321"], ship_method=GHN)
+        ship(rig, orders[0], tracking=["GHN1234567"], ship_method=GHN)
+        await tell(rig)
+        assert [shown(rig, each) for each in orders] == [[""], ["", ""]]
+        ship(rig, orders[1], quantities={2: 1}, tracking=["GHN7654321"], ship_method=GHN)
+        for _ in range(3):
+            await asyncio.sleep(90)
+            await tell(rig)
+        assert all(number for each in orders for number in shown(rig, each))
+        assert kinds(rig) == []
+
+    in_world(story, mix=NOBODY)

@@ -27,7 +27,7 @@ from tiktok_ns_pipeline.fulfilment.deciding import (
     way_of,
 )
 from tiktok_ns_pipeline.fulfilment.documents import CHANNEL, ShipmentDocument
-from tiktok_ns_pipeline.fulfilment.staging import shown_tracking
+from tiktok_ns_pipeline.fulfilment.staging import is_cancelled, shown_tracking
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.facts import SHIPMENT
 from tiktok_ns_pipeline.ledger.intents import Intent, IntentState
@@ -233,10 +233,23 @@ class Telling:
         return NotYet(hold.reason, self._clock.now() + _A_MINUTE)
 
     async def _others_awaited(self, case: Case, package_id: str) -> list[str]:
-        """Orders of a combined package of which nothing is shipped yet (T 4.4)."""
+        """Orders of a combined package of which not all has left yet: it is shipped whole (T 4.4)."""
         raw = await self._calls.package(case.access, package_id, lane=case.intent.lane)
-        others = [each for each in Package.parse(raw).order_ids if each != case.order.id]
-        return [each for each in others if not self._parcels_of(case.shop.code, each)]
+        package = Package.parse(raw)
+        others = [each for each in package.order_ids if each != case.order.id]
+        parcels = [parcel for each in others for parcel in self._parcels_of(case.shop.code, each)]
+        covered = {unit for parcel in parcels for unit in parcel.unit_ids}
+        missing = set(package.line_ids) - covered - {line.id for line in case.order.line_items}
+        if not others or (package.line_ids and not missing):
+            return []
+        # The package does not say whose units they are, nor which of them were cancelled.
+        done: set[str] = set()
+        for page in await self._tiktok.order_details(case.access, others, lane=case.intent.lane):
+            for order in map(Order.parse, page.orders):
+                open_units = {one.id for one in order.line_items if not is_cancelled(order, one)}
+                if not open_units & (missing or open_units - covered):
+                    done.add(order.id)
+        return [each for each in others if each not in done]
 
     def _combined(self, case: Case, package_id: str, awaited: Sequence[str]) -> Outcome:
         orders = ", ".join(awaited)
@@ -246,7 +259,7 @@ class Telling:
                 "combined_package_incomplete",
                 "combined",
                 f"{name_of(case.document)} is in package {package_id} together with orders {orders}, of "
-                "which nothing is shipped.",
+                "which not everything is shipped.",
             )
         return NotYet(f"package {package_id} also holds orders {orders}", self._clock.now() + _A_MINUTE)
 
