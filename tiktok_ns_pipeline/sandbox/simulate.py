@@ -42,6 +42,7 @@ SPEED = 4.0
 _RUN_S = 2 * 3600.0
 _QUIET_FOR_S = 2 * 3600.0
 _QUIET_POLL_S = 600.0
+_LAST_LOOK_S = 3 * _QUIET_POLL_S
 _AT_MOST_QUIETING_S = 3 * 86_400.0
 
 NOT_IN_ALL = frozenset({FaultKind.script_alters_value})
@@ -195,8 +196,10 @@ class _Simulation:
                 rig.faults.stop()
                 # What is left to happen takes hours; looking every other minute would show nothing more.
                 rig.settings = replace(rig.settings, poll_s=max(self._poll_s, _QUIET_POLL_S))
-            await self._run_once(rig, _QUIET_FOR_S)
-            if quiet and not _unfinished(rig) and not _still_moving(rig):
+            moved = _still_moving(rig)
+            await self._run_once(rig, _QUIET_FOR_S if moved or not quiet else _LAST_LOOK_S)
+            # What moved last, a minute before the run ended, nobody has looked at yet.
+            if quiet and not moved and not _unfinished(rig) and not _still_moving(rig):
                 return
 
     async def _run_once(self, rig: Rig, budget_s: float) -> None:
