@@ -288,6 +288,10 @@ def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig)
             return was_called_off
         case "unmapped_carrier":
             return any(one.order_id == truth.order_id and not one.carrier for one in rig.warehouse.shipped())
+        case "combined_package_incomplete":
+            # An order that cannot be posted never leaves, and holds up those of its package.
+            beside = {one for package in rig.world.packages_of(truth.order_id) for one in package.lines}
+            return any(each.expected_parked for each in rig.world.truth() if each.order_id in beside)
         case _:
             return False
 
