@@ -137,22 +137,20 @@ def test_columns_and_days_can_be_chosen(lake: Lake) -> None:
         lake.current(tables.RAW_TIKTOK_ORDERS, columns=("colour",))
 
 
-def test_what_landed_since_an_instant_is_told_without_older_rows(lake: Lake, clock: HandClock) -> None:
+def test_the_last_landing_of_a_shop_is_told_by_names(lake: Lake, clock: HandClock) -> None:
     land(lake, order("1"), order("2"))
-    mark = lake.last_landing(tables.RAW_TIKTOK_ORDERS, shop="us")
-    assert mark == clock.instant
+    assert lake.last_landing(tables.RAW_TIKTOK_ORDERS, shop="us") == clock.instant
     clock.pass_by(minutes=1)
     land(lake, order("2", status="CANCELLED"), order("3"))
+    newest = clock.instant
+    clock.pass_by(minutes=1)
     land(lake, order("4"), shop="uk")
 
-    since = lake.landed_since(tables.RAW_TIKTOK_ORDERS, mark, shop="us", columns=("order_id", "status"))
-    assert statuses(since) == {"2": "CANCELLED", "3": "AWAITING_SHIPMENT"}
-    assert lake.last_landing(tables.RAW_TIKTOK_ORDERS, shop="us") == clock.instant
-    assert lake.landed_since(tables.RAW_TIKTOK_ORDERS, clock.instant, shop="us") == []
+    assert lake.last_landing(tables.RAW_TIKTOK_ORDERS, shop="us") == newest
     assert lake.last_landing(tables.RAW_TIKTOK_ORDERS, shop="vn") is None
 
 
-def test_a_compaction_is_a_landing_that_brings_no_news(lake: Lake, clock: HandClock) -> None:
+def test_a_compaction_is_a_landing(lake: Lake, clock: HandClock) -> None:
     for number in range(9):
         land(lake, order(str(number)))
     clock.pass_by(minutes=1)
@@ -160,7 +158,6 @@ def test_a_compaction_is_a_landing_that_brings_no_news(lake: Lake, clock: HandCl
     clock.pass_by(minutes=1)
     lake.compact(tables.RAW_TIKTOK_ORDERS, timedelta(hours=1))
 
-    assert lake.landed_since(tables.RAW_TIKTOK_ORDERS, before, shop="us") == []
     newest = lake.last_landing(tables.RAW_TIKTOK_ORDERS, shop="us")
     assert newest is not None
     assert newest > before

@@ -14,7 +14,7 @@ from typing import Any
 
 from tiktok_ns_pipeline.billing.document import CHANNEL, Fulfilment, MalformedFulfilment
 from tiktok_ns_pipeline.billing.staging import UNBILLABLE, Problem
-from tiktok_ns_pipeline.lake import Lake
+from tiktok_ns_pipeline.lake import Following, Lake
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEM_FULFILLMENTS as FULFILMENTS
 from tiktok_ns_pipeline.mapping import Shop
 
@@ -49,6 +49,7 @@ class FulfilmentWatch:
     def __init__(self, lake: Lake, shop: Shop) -> None:
         self._lake = lake
         self._shop = shop
+        self._following: Following | None = None
         self._seen: dict[str, tuple[Any, ...]] = {}
         self._told: set[tuple[str, str]] = set()
 
@@ -56,21 +57,34 @@ class FulfilmentWatch:
         """What landed since an instant and was not decided in this run, and what waits."""
         since = landed_at - OVERLAP if landed_at else _BEGINNING
         newest = self._lake.last_landing(FULFILMENTS, shop=self._shop.code)
-        landed = self._lake.landed_since(FULFILMENTS, since, shop=self._shop.code, columns=_COLUMNS)
-        days = {row["fulfilment_id"]: row["day"] for row in landed if not self._is_known(row)}
-        rows = self.current({**waiting, **days}) if since != _BEGINNING else landed
+        following = self._followed(since)
+        landed = following.landed_after(since)
+        news = {row["fulfilment_id"]: row["day"] for row in landed if not self._is_known(row)}
+        filed: dict[str, date] = {**waiting, **news}
+        rows = following.of(filed, days=set(filed.values()))
         return self._observed([row for row in rows if not self._is_known(row)], newest)
+
+    def _followed(self, since: datetime) -> Following:
+        """Follows from the first look's mark on; once everything was looked at, from the mark after it."""
+        known = self._following
+        if known is None or since < known.since or known.since == _BEGINNING != since:
+            known = Following(
+                self._lake,
+                FULFILMENTS,
+                shop=self._shop.code,
+                by="fulfilment_id",
+                columns=_COLUMNS,
+                since=since,
+            )
+        self._following = known
+        return known
 
     def named(self, ids: Iterable[str]) -> Observed:
         """Fulfilments by their ids, wherever they are filed."""
         wanted = sorted(set(ids))
         if not wanted:
             return Observed((), (), None)
-        return self._observed(self._rows(wanted, None), None)
-
-    def current(self, days: Mapping[str, date]) -> list[dict[str, Any]]:
-        """The newest rows of fulfilments that are filed under these days."""
-        return self._rows(sorted(days), set(days.values())) if days else []
+        return self._observed(self._rows(wanted), None)
 
     def decided(self, fulfilments: Iterable[Fulfilment]) -> None:
         """These need not be looked at again until they change."""
@@ -90,14 +104,12 @@ class FulfilmentWatch:
         except MalformedFulfilment:
             return False
 
-    def _rows(self, ids: Sequence[str], days: set[date] | None) -> list[dict[str, Any]]:
+    def _rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for start in range(0, len(ids), 500):
             chunk = list(ids[start : start + 500])
             where = f"fulfilment_id IN ({', '.join('?' for _ in chunk)})"
-            rows += self._lake.current(
-                FULFILMENTS, where, chunk, shop=self._shop.code, days=days, columns=_COLUMNS
-            )
+            rows += self._lake.current(FULFILMENTS, where, chunk, shop=self._shop.code, columns=_COLUMNS)
         return rows
 
     def _observed(self, rows: Iterable[Mapping[str, Any]], newest: datetime | None) -> Observed:

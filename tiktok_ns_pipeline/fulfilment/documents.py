@@ -162,6 +162,23 @@ def fulfilment_subject(order_id: str, fulfilment_id: str) -> str:
     return f"fulfilment {order_id}.{fulfilment_id}"
 
 
+COLUMNS_OF_FULFILMENT = (
+    "order_id",
+    "fulfilment_id",
+    "tran_id",
+    "status",
+    "gone",
+    "sales_order_id",
+    "modified_at",
+    "tran_date",
+    "carrier",
+    "lines",
+    "tracking",
+    "payload",
+)
+"""What `fulfilment_of` looks at."""
+
+
 def fulfilment_of(row: Mapping[str, Any]) -> Fulfilment:
     """A row of `raw_netsuite_item_fulfillments`. Raises ValueError or KeyError for an unreadable one."""
     lines: Sequence[Mapping[str, Any]] = exact_json.loads(row["lines"])

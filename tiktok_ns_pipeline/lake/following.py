@@ -52,6 +52,8 @@ class Following:
 
         Naming the days that such rows are filed under spares looking for older ones among all.
         """
+        if not values:
+            return []
         self._refresh()
         if self._is_older_kept:
             self._ask_for_older([value for value in values if value not in self._asked], days)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 # grace is shorter than the query.
 _ATTEMPTS = 3
 
+_READ_DIRECTLY = 4
+"""So few files are read before DuckDB has planned a query."""
+
 _Answer = TypeVar("_Answer")
 
 
@@ -47,7 +50,7 @@ class Landing:
 
 @dataclass(frozen=True, slots=True)
 class LandedBeyond:
-    """What landed beyond some files: the newest rows in it, and all files of this moment."""
+    """What landed beyond some files, and all files of this moment."""
 
     files: frozenset[str]
     rows: list[dict[str, Any]] = field(repr=False)
@@ -125,30 +128,10 @@ class Lake:
         """What `current` would have told at an instant."""
         return self._query(table, instant, where, parameters, shop, days, columns)
 
-    def landed_since(
-        self, table: Table, instant: datetime, *, shop: str, columns: Sequence[str] = ()
-    ) -> list[dict[str, Any]]:
-        """The newest version of each key among the rows of a shop that landed after an instant.
-
-        Reads only the files that are younger. A row that landed out of turn may be older than one that
-        landed before: ask `current` where that matters.
-        """
-        landed = f"landed_at > {reading.instant_literal(instant)}"
-
-        def query() -> list[dict[str, Any]]:
-            files = [one for one in self._files(table, shop, None) if not naming.landed_by(one, instant)]
-            if not files:
-                return []
-            newest = reading.newest_rows(table, self._addresses(files))
-            wanted = ", ".join(columns) or "*"
-            return reading.fetch(self._reader(), f"SELECT {wanted} FROM ({newest}) WHERE {landed}", ())
-
-        return _settled(query)
-
     def landed_beyond(
         self, table: Table, known: Collection[str], *, since: datetime, shop: str, columns: Sequence[str]
     ) -> LandedBeyond:
-        """The newest version of each key in a shop's unknown files that landed after an instant.
+        """The rows of a shop's unknown files that landed after an instant, at least the newest of each key.
 
         A compacted file also holds rows that landed before. Where nothing landed, no file is read.
         """
@@ -158,8 +141,11 @@ class Lake:
             news = [one for one in files if one not in known and not naming.landed_by(one, since)]
             if not news:
                 return LandedBeyond(frozenset(files), [])
-            newest = reading.newest_rows(table, self._addresses(news))
-            rows = reading.fetch(self._reader(), f"SELECT {', '.join(columns)} FROM ({newest})", ())
+            if len(news) <= _READ_DIRECTLY:
+                rows = [row for one in news for row in reading.rows_of(self._storage.read(one), columns)]
+            else:
+                newest = reading.newest_rows(table, self._addresses(news))
+                rows = reading.fetch(self._reader(), f"SELECT {', '.join(columns)} FROM ({newest})", ())
             return LandedBeyond(frozenset(files), rows)
 
         return _settled(query)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tiktok_ns_pipeline.lake.lazily import arrow, arrow_parquet
 from tiktok_ns_pipeline.lake.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -66,6 +67,14 @@ def fetch(connection: DuckDBPyConnection, query: str, parameters: Sequence[Any])
         return [dict(zip(names, map(_exact, row), strict=True)) for row in cursor.fetchall()]
     finally:
         cursor.close()
+
+
+def rows_of(content: bytes, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """All rows of one file, as `fetch` tells them."""
+    file = arrow_parquet().ParquetFile(arrow().BufferReader(content))
+    rows: list[dict[str, Any]] = file.read(columns=list(columns), use_threads=False).to_pylist()
+    # A file of an older declaration lacks columns.
+    return [{name: _exact(row.get(name)) for name in columns} for row in rows]
 
 
 def _exact(value: Any) -> Any:
