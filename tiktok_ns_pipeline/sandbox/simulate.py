@@ -280,20 +280,23 @@ def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig)
     was_called_off = truth.cancelled_at is not None or bool(truth.cancelled_lines)
     match exception.kind:
         case "cancelled_too_late":
-            return truth.cancelled_at is not None
+            called_for = truth.cancelled_at is not None
         case "amendment_too_late":
             moved = rig.world.order(truth.order_id).get("has_updated_recipient_address")
-            return was_called_off or bool(moved)
+            called_for = was_called_off or bool(moved)
         case "shipped_after_cancellation":
-            return was_called_off
+            called_for = was_called_off
         case "unmapped_carrier":
-            return any(one.order_id == truth.order_id and not one.carrier for one in rig.warehouse.shipped())
+            called_for = any(
+                one.order_id == truth.order_id and not one.carrier for one in rig.warehouse.shipped()
+            )
         case "combined_package_incomplete":
             # An order that cannot be posted never leaves, and holds up those of its package.
             beside = {one for package in rig.world.packages_of(truth.order_id) for one in package.lines}
-            return any(each.expected_parked for each in rig.world.truth() if each.order_id in beside)
+            called_for = any(each.expected_parked for each in rig.world.truth() if each.order_id in beside)
         case _:
-            return False
+            called_for = False
+    return called_for
 
 
 def _unfinished(rig: Rig) -> int:
