@@ -99,3 +99,41 @@ def test_what_a_person_resolved_is_not_tried_again() -> None:
         assert shown(rig, first) == [""]
 
     in_world(story, mix=NOBODY)
+
+
+async def a_request_stops_it(rig: Rig) -> str:
+    """An order is shipped, and its parcel parked since its buyer asks to cancel it."""
+    order_id = rig.world.place_order("us", [Line("SKU-001", 1, "10.00")])
+    await posted(rig, order_id)
+    rig.world.request_cancellation(order_id)
+    ship(rig, order_id, tracking=["1Z999AA10123456784"])
+    await tell(rig)
+    await asyncio.sleep(3700)
+    await tell(rig)
+    assert kinds(rig) == ["shipment_refused"]
+    await asyncio.sleep(700)
+    return order_id
+
+
+def test_a_request_to_cancel_that_is_withdrawn_lets_the_parcel_go() -> None:
+    async def story(rig: Rig) -> None:
+        order_id = await a_request_stops_it(rig)
+        [request] = rig.world.cancellations_of(order_id)
+        rig.world.withdraw_cancellation(request.id)
+        await tell(rig)
+        assert shown(rig, order_id) == ["1Z999AA10123456784"]
+        assert kinds(rig) == []
+
+    in_world(story, mix=NOBODY)
+
+
+def test_what_is_held_up_by_something_else_now_is_told_once() -> None:
+    async def story(rig: Rig) -> None:
+        order_id = await a_request_stops_it(rig)
+        rig.world.cancel_order(order_id)
+        await tell(rig)
+        assert kinds(rig) == ["shipped_after_cancellation"]
+        await asyncio.sleep(3600)
+        assert (await tell(rig)).dispatch.parked == 0
+
+    in_world(story, mix=NOBODY)

@@ -391,6 +391,8 @@ class Dispatcher:
             return
         self.report.parked += 1
         tx.intents.move(intent, IntentState.PARKED, error=park.message)
+        if passed := [kind for kind in self._handlers[intent.fact.kind].clears if kind in MAY_PASS]:
+            self._clear(tx, intent, "something else holds it up now", passed, [(park.kind, park.cause)])
         self._open(tx, intent, park)
 
     def _tell_if_it_lasts(self, tx: Transaction, intent: Intent, error: Exception) -> None:
@@ -415,13 +417,21 @@ class Dispatcher:
             )
         )
 
-    def _clear(self, tx: Transaction, intent: Intent, reason: str) -> None:
+    def _clear(
+        self,
+        tx: Transaction,
+        intent: Intent,
+        reason: str,
+        kinds: Sequence[str] = (),
+        keep: Sequence[tuple[str, str]] = (),
+    ) -> None:
         tx.exceptions.clear(
             channel=intent.fact.channel,
             shop=intent.fact.shop,
             subject=self._subject(intent),
             reason=reason,
-            kinds=self._handlers[intent.fact.kind].clears,
+            kinds=kinds or self._handlers[intent.fact.kind].clears,
+            keep=keep,
         )
 
     def _later(self, intent: Intent, longest_s: float = _LONGEST_WAIT_S) -> datetime:
