@@ -28,13 +28,8 @@ from tiktok_ns_pipeline.flows.turning import (
 from tiktok_ns_pipeline.fulfilment.applying import SHIPMENT_KINDS, ShipmentHandler
 from tiktok_ns_pipeline.fulfilment.channel_applying import ChannelFulfilmentHandler
 from tiktok_ns_pipeline.fulfilment.channel_packages import ChannelPackages
-from tiktok_ns_pipeline.fulfilment.documents import (
-    CHANNEL,
-    COLUMNS_OF_FULFILMENT,
-    Fulfilment,
-    Problem,
-    fulfilment_of,
-)
+from tiktok_ns_pipeline.fulfilment.documents import CHANNEL, Fulfilment, Problem, fulfilment_of
+from tiktok_ns_pipeline.fulfilment.landed import LandedFulfilments
 from tiktok_ns_pipeline.fulfilment.missed import tell_of_missed_deadlines
 from tiktok_ns_pipeline.fulfilment.observing import CHANGED_UNSEEN, FulfilmentWatch, Observed
 from tiktok_ns_pipeline.fulfilment.orders_seen import OrdersSeen
@@ -48,8 +43,7 @@ from tiktok_ns_pipeline.fulfilment.planning import (
 from tiktok_ns_pipeline.fulfilment.recording import record_accepted
 from tiktok_ns_pipeline.fulfilment.staging import STAGING_KINDS, Evidence, stage_shipments
 from tiktok_ns_pipeline.fulfilment.watching import watched
-from tiktok_ns_pipeline.lake import Following
-from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEM_FULFILLMENTS, STAGED_SHIPMENTS
+from tiktok_ns_pipeline.lake.tables import STAGED_SHIPMENTS
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.facts import CHANNEL_FULFILMENT, SHIPMENT
 from tiktok_ns_pipeline.ledger.intents import FactKey
@@ -109,7 +103,7 @@ class FulfilmentFlow:
         self._orders = OrdersSeen(runtime, run_id)
         self._packages = ChannelPackages(runtime, run_id, self._orders, self._troubles)
         self._packages_asked_at: datetime | None = None
-        self._followed_by_shop: dict[str, Following] = {}
+        self._landed = LandedFulfilments(runtime)
         self._to_restage: set[tuple[str, str]] = set()
         self._looked_again_at: datetime | None = None
         self._cycles = 0
@@ -121,7 +115,7 @@ class FulfilmentFlow:
         dispatcher = dispatcher_for(self._runtime, self._handlers(shops), self._troubles, shops)
         self.report.dispatch = dispatcher.report
         codes = [shop.code for shop, _access in shops]
-        watch = FulfilmentWatch(self._runtime, self._run_id, codes, is_of_all=not request.shops)
+        watch = FulfilmentWatch(self._runtime, self._run_id, self._landed, codes, is_of_all=not request.shops)
 
         async def turn() -> int:
             return await self._turn(shops, watch, dispatcher)
@@ -248,7 +242,7 @@ class FulfilmentFlow:
 
     def _fulfilments(self, shop: str, order_ids: Sequence[str]) -> dict[str, list[Fulfilment]]:
         """All fulfilments of these orders as they landed last; one that cannot be read is told."""
-        rows = self._followed(shop).of(order_ids)
+        rows = self._landed.of(shop, order_ids)
         found: dict[str, list[Fulfilment]] = {}
         for row in sorted(rows, key=lambda each: each["fulfilment_id"]):
             try:
@@ -256,19 +250,6 @@ class FulfilmentFlow:
             except (ValueError, KeyError, TypeError) as error:
                 self._tell_malformed(shop, row, error)
         return found
-
-    def _followed(self, shop: str) -> Following:
-        if shop not in self._followed_by_shop:
-            watched_for = timedelta(days=self._runtime.mapping.fulfilment.watch_days)
-            self._followed_by_shop[shop] = Following(
-                self._runtime.lake,
-                RAW_NETSUITE_ITEM_FULFILLMENTS,
-                shop=shop,
-                by="order_id",
-                columns=COLUMNS_OF_FULFILMENT,
-                since=self._runtime.clock.now() - watched_for,
-            )
-        return self._followed_by_shop[shop]
 
     def _land_staged(self, shop: Shop, decided: Sequence[Decided]) -> None:
         now = self._runtime.clock.now()

@@ -10,12 +10,13 @@ SuiteQL does not show is gone only once the record itself says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.fulfilment.landed import LandedFulfilments
 from tiktok_ns_pipeline.fulfilment.reading import AccountClock, FulfilmentReader, Header, gone
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEM_FULFILLMENTS
 from tiktok_ns_pipeline.ledger import Transaction
@@ -35,14 +36,6 @@ _COMPARED = ("shop", "order_id", "fulfilment_id", "modified_at", "read_at", *_TE
 _YOUNG = timedelta(hours=96)
 """Longer than TikTok takes corrections of a number (T 4.2)."""
 
-# What TikTok's own warehouse ships tells nothing, so it is not watched.
-_MAY_BE_WATCHED = """
-NOT gone
-AND modified_at >= ?
-AND (status <> 'C' OR tracking = '[]' OR read_at >= ? OR list_contains(?::VARCHAR[], fulfilment_id))
-AND payload NOT LIKE '%"shipper":"channel"%'
-"""
-
 _LEAST_OVERLAP = timedelta(minutes=5)
 _CLOCK_CHANGE = timedelta(hours=1, minutes=5)
 """Overlap on a day on which the account's clock was put back: it repeats an hour (N 3.5)."""
@@ -61,10 +54,19 @@ class Observed:
 class FulfilmentWatch:
     """Looks at Item Fulfillments again and again within a run. Raises NetSuiteError."""
 
-    def __init__(self, runtime: Runtime, run_id: str, shops: Iterable[str], *, is_of_all: bool) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        run_id: str,
+        landings: LandedFulfilments,
+        shops: Iterable[str],
+        *,
+        is_of_all: bool,
+    ) -> None:
         """`is_of_all` says that these are all shops: only then the watermark may move."""
         self._runtime = runtime
         self._run_id = run_id
+        self._landings = landings
         self._shops = frozenset(shops)
         self._is_of_all = is_of_all
         self._reader = FulfilmentReader(runtime.netsuite, runtime.mapping.custom_fields)
@@ -123,13 +125,11 @@ class FulfilmentWatch:
                 open_ids = {
                     intent.payload["fulfilment_id"] for intent in tx.intents.open_facts(kind=SHIPMENT)
                 }
-            rows = self._runtime.lake.current(
-                RAW_NETSUITE_ITEM_FULFILLMENTS,
-                _MAY_BE_WATCHED,
-                [watched, now - _YOUNG, sorted(open_ids)],
-                columns=_COMPARED,
-            )
-            self._landed = {row["fulfilment_id"]: row for row in rows if row["shop"] in self._shops}
+            self._landed = {
+                row["fulfilment_id"]: {name: row[name] for name in _COMPARED}
+                for row in self._landings.lately(self._shops)
+                if row["modified_at"] >= watched and _may_be_watched(row, now, open_ids)
+            }
         return self._landed
 
     def keep(self, tx: Transaction, watermark: str) -> None:
@@ -215,6 +215,15 @@ class FulfilmentWatch:
         self._overlap = max(configured, _CLOCK_CHANGE if is_fresh else _LEAST_OVERLAP)
         self._clock, self._clock_read_at = AccountClock(offset), now
         return self._clock
+
+
+def _may_be_watched(row: Mapping[str, Any], now: datetime, open_ids: Collection[str]) -> bool:
+    """Whether the story of a landed fulfilment may go on unseen."""
+    # What TikTok's own warehouse ships tells nothing, so it is not watched.
+    if row["gone"] or '"shipper":"channel"' in row["payload"]:
+        return False
+    is_settled = row["status"] == "C" and row["tracking"] != "[]" and row["read_at"] < now - _YOUNG
+    return not is_settled or row["fulfilment_id"] in open_ids
 
 
 def _shifted(account_time: str, by: timedelta) -> str:

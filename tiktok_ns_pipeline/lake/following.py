@@ -43,7 +43,7 @@ class Following:
         """The instant since which all that lands is remembered."""
         self._files: frozenset[str] = frozenset()
         self._rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-        self._keys: dict[Any, set[tuple[Any, ...]]] = {}
+        self._keys: dict[Any, list[tuple[Any, ...]]] = {}
         self._is_older_kept = False
         self._asked: set[str] = set()
 
@@ -57,7 +57,7 @@ class Following:
         self._refresh()
         if self._is_older_kept:
             self._ask_for_older([value for value in values if value not in self._asked], days)
-        return [self._rows[key] for value in set(values) for key in self._keys.get(value, ())]
+        return [self._rows[key] for value in dict.fromkeys(values) for key in self._keys.get(value, ())]
 
     def landed_after(self, instant: datetime) -> list[dict[str, Any]]:
         """The rows that landed after an instant, which is not before `since`: ask `of` for the newest.
@@ -111,7 +111,8 @@ class Following:
         known = self._rows.get(key)
         if known is None or self._rank(row) > self._rank(known):
             self._rows[key] = row
-            self._keys.setdefault(row[self._by], set()).add(key)
+            if known is None:
+                self._keys.setdefault(row[self._by], []).append(key)
 
     def _rank(self, row: dict[str, Any]) -> tuple[tuple[Any, ...], ...]:
         """Orders the versions of a key as the lake does: those without a version come first."""
