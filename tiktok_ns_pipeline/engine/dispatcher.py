@@ -179,22 +179,20 @@ class Dispatcher:
 
         What a person resolved meanwhile stays as it is.
         """
-        kinds = [kind for kind in MAY_PASS if any(kind in one.clears for one in self._handlers.values())]
+        held = [kind for kind, one in self._handlers.items() if not set(MAY_PASS).isdisjoint(one.clears)]
         waiting = {
             (one.shop, one.subject)
-            for one in (tx.exceptions.list(kinds=kinds) if kinds else ())
-            if one.last_seen_at <= now - _PARKED_AGAIN_AFTER
+            for one in (tx.exceptions.list(kinds=MAY_PASS) if held else ())
+            if one.last_seen_at <= now - _PARKED_AGAIN_AFTER and (not self._shops or one.shop in self._shops)
         }
         if not waiting:
             return
         tx.intents.take_up_again(
             [
                 intent.fact
-                for kind in self._handlers
+                for kind in held
                 for intent in tx.intents.open_facts(kind=kind)
-                if intent.state == IntentState.PARKED
-                and (intent.fact.shop, self._subject(intent)) in waiting
-                and (not self._shops or intent.fact.shop in self._shops)
+                if intent.state == IntentState.PARKED and (intent.fact.shop, self._subject(intent)) in waiting
             ]
         )
 
