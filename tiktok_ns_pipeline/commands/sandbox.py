@@ -196,7 +196,8 @@ def serve(
         netsuite_slots=slots,
         netsuite_save_s=save_seconds,
         faults=_every_system(",".join(fault or ())),
-        mix=Mix(shipped_by="warehouse") if warehouse else Mix(),
+        # Buyers who change their minds often enough to be seen.
+        mix=Mix(shipped_by="warehouse", cancelled_late=0.06, cancel_requested=0.06) if warehouse else Mix(),
         warehouse=warehouse,
     )
 
