@@ -323,3 +323,20 @@ def test_a_combined_package_waits_for_the_rest_of_its_other_order() -> None:
         assert kinds(rig) == []
 
     in_world(story, mix=NOBODY)
+
+
+def test_a_package_that_cannot_be_split_waits_for_no_parcel_of_another_package() -> None:
+    async def story(rig: Rig) -> None:
+        order_id = rig.world.place_order("vn", [Line("SKU-001", 2, "100000"), Line("SKU-002", 1, "50000")])
+        await posted(rig, order_id)
+        numbers = ["GHN0000001", "GHN0000002", "GHN0000003"]
+        ship(rig, order_id, tracking=numbers, ship_method=GHN)
+        for _ in range(4):
+            await tell(rig)
+            await asyncio.sleep(90)
+        first, second, third = shown(rig, order_id)
+        assert first == second == "GHN0000002"
+        assert third == "GHN0000003"
+        assert kinds(rig) == []
+
+    in_world(story, mix=NOBODY)

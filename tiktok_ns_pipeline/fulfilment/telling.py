@@ -194,8 +194,9 @@ class Telling:
         return NotYet("its package was divided", self._clock.now() + _A_MINUTE)
 
     async def _whole(self, case: Case, step: Split, reason: str) -> Outcome:
-        siblings = self._siblings(case.document)
         held = {unit for group in step.groups.values() for unit in group}
+        # Parcels that are in other packages of the order have nothing to do with this one.
+        siblings = [each for each in self._siblings(case.document) if not held.isdisjoint(each.unit_ids)]
         covered = {unit for each in (case.document, *siblings) for unit in each.unit_ids}
         if held <= covered and all(_rank(case.document) > _rank(each) for each in siblings):
             packages = {line.package_id: None for line in case.order.line_items if line.id in held}
