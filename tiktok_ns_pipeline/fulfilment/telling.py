@@ -206,7 +206,7 @@ class Telling:
                 "shipment_refused",
                 "cannot_be_split",
                 f"{name_of(case.document)} holds only some units of TikTok's package, which cannot be split "
-                f"({reason}), and the others are not shipped.",
+                f"({reason}), and the others are not shipped, or held up themselves.",
             )
         return NotYet(
             "TikTok's package cannot be split; it is shipped with its last part",

@@ -286,7 +286,10 @@ def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig)
             called_for = was_called_off or bool(moved)
         case "shipped_after_cancellation":
             called_for = was_called_off
-        case "unmapped_carrier":
+        case "shipment_refused" if exception.cause != "cannot_be_split":
+            called_for = False
+        case "unmapped_carrier" | "shipment_refused":
+            # A package that stays whole is told with its last parcel, which waits for its carrier.
             called_for = any(
                 one.order_id == truth.order_id and not one.carrier for one in rig.warehouse.shipped()
             )
