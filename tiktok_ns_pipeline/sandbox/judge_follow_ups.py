@@ -29,8 +29,11 @@ from tiktok_ns_pipeline.sandbox.warehouse.truth import FirstSteps, Shipped
 
 Record = Mapping[str, Any]
 
-TIME_TO_CLOSE = timedelta(minutes=45)
-"""So long after a cancellation nobody may begin to pick the order: the pipeline must have closed it."""
+TIME_TO_CLOSE = timedelta(minutes=75)
+"""So long after a cancellation nobody may begin to pick the order: the pipeline must have closed it.
+
+A refused login stops a system for 31 minutes, so that its token is not locked; both may be stopped, one
+after the other."""
 
 _CLOSED = "H"
 _AT_LEAST_COLLECTED = frozenset({"IN_TRANSIT", "DELIVERED", "COMPLETED"})
