@@ -120,8 +120,9 @@ def _start(processes: Processes, home: DemoHome, options: DemoOptions, ports: _P
     code = processes.start("code", [python, *grpc, *module])
     processes.wait_for_port(sandbox, ports.control)
     _consent(home, ports.urls)
-    _receive_webhooks(processes, home, ports)
+    # At once, before the first buyers come by themselves.
     _let_some_order(ports.urls)
+    _receive_webhooks(processes, home, ports)
     processes.wait_for_port(code, ports.code)
     workspace = ["-w", str(home.workspace)]
     processes.start("daemon", [python, "-m", "dagster._daemon", "run", *workspace])
