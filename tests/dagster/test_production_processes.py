@@ -337,6 +337,9 @@ def test_the_pools_have_their_limits(deployment: Deployment):
     limits = ask(deployment, "webserver", POOLS)["instance"]["concurrencyLimits"]
     assert {limit["concurrencyKey"]: limit["limit"] for limit in limits} == {
         "orders": 2,
+        "closures": 2,
+        "shipments": 2,
+        "billing": 2,
         "order_proof": 1,
         "fulfilment_proof": 1,
         "maintenance": 1,
