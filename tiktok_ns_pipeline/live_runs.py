@@ -8,18 +8,31 @@ up late, behind the watermark) the regular run finds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
 
 if TYPE_CHECKING:
+    from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
     from tiktok_ns_pipeline.flows.looking import Look
+    from tiktok_ns_pipeline.flows.turning import TurnRequest
+    from tiktok_ns_pipeline.runtime import Runtime
     from tiktok_ns_pipeline.settings import Settings
+
+FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=30), warn_window=timedelta(minutes=15))
+"""A sensor asks for a run every five minutes at the latest; half an hour without one is a fault."""
+
+RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For a system that is away as the run begins; what happens to a single document never fails the run."""
+
+SHOWN = 20
+"""Exceptions that an asset's metadata shows."""
 
 _TAG = "tiktok_ns/live"
 
@@ -63,6 +76,84 @@ class LiveFlow:
     def tags(self) -> dict[str, str]:
         """Marks the runs that the sensor asked for; a run of a person neither delays nor waits for them."""
         return {_TAG: self.name}
+
+
+class LiveRun(dg.Config):
+    """How long a run goes on and for which shops; all defaults mean «go on from where we were»."""
+
+    shops: list[str] = Field(
+        default=[], description="shop codes of the mapping, such as us; empty for all shops"
+    )
+    budget_seconds: float | None = Field(
+        default=None, description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS"
+    )
+    idle_seconds: float | None = Field(
+        default=None, description="end after so long without work; else TNS_IDLE_SECONDS"
+    )
+
+
+def turn_request(config: LiveRun, runtime: Runtime) -> TurnRequest:
+    """The run that a person or the sensor asked for. Raises dg.Failure naming the field that is wrong."""
+    from tiktok_ns_pipeline.flows.turning import TurnRequest
+
+    settings, known = runtime.settings, runtime.mapping.shops
+    if unknown := sorted(set(config.shops) - set(known)):
+        raise refused("shops", f"{', '.join(unknown)} is no shop of the mapping ({', '.join(known)})")
+    return TurnRequest(
+        shops=tuple(config.shops),
+        budget_s=settings.run_budget_s if config.budget_seconds is None else config.budget_seconds,
+        idle_s=settings.idle_s if config.idle_seconds is None else config.idle_seconds,
+    )
+
+
+def named_ids(texts: Sequence[str]) -> tuple[str, ...]:
+    """Ids as a person typed them: trimmed, each once, empty ones left out."""
+    return tuple(dict.fromkeys(text for one in texts if (text := one.strip())))
+
+
+def refused(field: str, why: str) -> dg.Failure:
+    """A field of the run's config that cannot be used; no repetition mends it."""
+    return dg.Failure(description=f"Run config, {field}: {why}.", allow_retries=False)
+
+
+def dispatched(report: DispatchReport) -> dict[str, int]:
+    """What the dispatcher met, as metadata of the published asset."""
+    return {
+        "retried": report.retried,
+        "looked_up": report.looked_up,
+        "throttled": report.throttled,
+        "parked": report.parked,
+    }
+
+
+def live_job(name: str, assets: dg.AssetsDefinition, description: str) -> dg.UnresolvedAssetJobDefinition:
+    """The job of a flow: one step in the run's own process (D B.2)."""
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(assets),
+        description=description,
+        executor_def=dg.in_process_executor,
+        tags={MAX_RUNTIME_TAG: "3600"},
+    )
+
+
+def live_sensor(
+    flow: LiveFlow, job: dg.UnresolvedAssetJobDefinition, description: str
+) -> dg.SensorDefinition:
+    """One run when there is work and none is waiting or at work."""
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return next_run(context, flow)
+
+    return dg.SensorDefinition(
+        name=f"{flow.name}_sensor",
+        job=job,
+        evaluation_fn=evaluate,
+        # The daemon comes by every five seconds; a limit of five would let it miss every other time.
+        minimum_interval_seconds=2,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=description,
+    )
 
 
 def next_run(context: dg.SensorEvaluationContext, flow: LiveFlow) -> dg.RunRequest | dg.SkipReason:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.billing.shipped import Sale, bill
 from tests.rigging import in_world, kinds
+from tiktok_ns_pipeline.flows.turning import TurnRequest
 from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow
-from tiktok_ns_pipeline.fulfilment.flow import RunRequest as Shipments
 from tiktok_ns_pipeline.sandbox.rig import MAPPING, Rig
 from tiktok_ns_pipeline.sandbox.world import Line
 
@@ -18,7 +18,7 @@ from tiktok_ns_pipeline.sandbox.world import Line
 async def observed(rig: Rig) -> None:
     """A run of shipments."""
     async with rig.runtime() as runtime:
-        await FulfilmentFlow(runtime, "shipments").run(Shipments(budget_s=3600, idle_s=10))
+        await FulfilmentFlow(runtime, "shipments").run(TurnRequest(budget_s=3600, idle_s=10))
 
 
 def test_parcels_and_kits_are_billed_as_they_landed() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.rigging import SOON, sales_orders
-from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow, RunReport, RunRequest
+from tiktok_ns_pipeline.flows.turning import TurnRequest
+from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow, RunReport
 from tiktok_ns_pipeline.sandbox.rig import Rig
 
 
@@ -68,7 +69,7 @@ def amend(rig: Rig, fulfilment_id: str, **fields: Any) -> None:
 async def tell(rig: Rig, *, idle_s: float = 10.0, budget_s: float = 3600.0) -> RunReport:
     """One run of the shipments flow."""
     async with rig.runtime() as runtime:
-        return await FulfilmentFlow(runtime, "shipments").run(RunRequest(budget_s=budget_s, idle_s=idle_s))
+        return await FulfilmentFlow(runtime, "shipments").run(TurnRequest(budget_s=budget_s, idle_s=idle_s))
 
 
 def shown(rig: Rig, order_id: str) -> list[str]:

@@ -6,12 +6,10 @@ The assets have no partitions; what landed since the last run is looked at.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
 
 from tiktok_ns_pipeline.dagster_support import (
     FINANCE,
@@ -21,6 +19,7 @@ from tiktok_ns_pipeline.dagster_support import (
     table_metadata,
 )
 from tiktok_ns_pipeline.lake.tables import NETSUITE_BILLS, STAGED_BILLS
+from tiktok_ns_pipeline.live_runs import FRESH, RETRIES, SHOWN, LiveRun, dispatched, turn_request
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.billing.flow import RunReport
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 
 GROUP = "billing"
 POOL = "billing"
-_SHOWN = 20
-
-_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=30), warn_window=timedelta(minutes=15))
-"""The sensor asks for a run every five minutes at the latest; half an hour without one is a fault."""
-
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 _STAGED = dg.AssetSpec(
     "staged_bills",
@@ -54,27 +47,13 @@ _PUBLISHED = dg.AssetSpec(
     owners=[FINANCE],
     kinds={"netsuite", "parquet"},
     metadata=table_metadata(NETSUITE_BILLS),
-    freshness_policy=_FRESH,
+    freshness_policy=FRESH,
 )
 
 
-class BillingRun(dg.Config):
-    """For which shops a run bills and how long it goes on; all defaults mean «go on from where we were»."""
-
-    shops: list[str] = Field(
-        default=[], description="shop codes of the mapping, such as us; empty for all shops"
-    )
-    budget_seconds: float | None = Field(
-        default=None, description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS"
-    )
-    idle_seconds: float | None = Field(
-        default=None, description="end after so long without work; else TNS_IDLE_SECONDS"
-    )
-
-
-@dg.multi_asset(name="bills_of_shipments", specs=[_STAGED, _PUBLISHED], pool=POOL, retry_policy=_RETRIES)
+@dg.multi_asset(name="bills_of_shipments", specs=[_STAGED, _PUBLISHED], pool=POOL, retry_policy=RETRIES)
 def bills_of_shipments(
-    context: dg.AssetExecutionContext, config: BillingRun, runtime: RuntimeResource
+    context: dg.AssetExecutionContext, config: LiveRun, runtime: RuntimeResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Observe, stage, intend, apply and read back, until nothing is due or the time is up."""
     turned = in_event_loop(_turn(runtime, config, context.run.run_id))
@@ -95,26 +74,13 @@ class _Turned:
     open_exceptions: int
 
 
-async def _turn(resource: RuntimeResource, config: BillingRun, run_id: str) -> _Turned:
+async def _turn(resource: RuntimeResource, config: LiveRun, run_id: str) -> _Turned:
     from tiktok_ns_pipeline.billing.document import SUBJECT
     from tiktok_ns_pipeline.billing.flow import REPLAYABLE, BillingFlow
-    from tiktok_ns_pipeline.flows.turning import TurnRequest
     from tiktok_ns_pipeline.ledger.facts import BILL
 
     async with resource.opened() as runtime:
-        settings = runtime.settings
-        if unknown := sorted(set(config.shops) - set(runtime.mapping.shops)):
-            known = ", ".join(runtime.mapping.shops)
-            raise dg.Failure(
-                f"Run config, shops: {', '.join(unknown)} is no shop of the mapping ({known}).",
-                allow_retries=False,
-            )
-        request = TurnRequest(
-            shops=tuple(config.shops),
-            budget_s=settings.run_budget_s if config.budget_seconds is None else config.budget_seconds,
-            idle_s=settings.idle_s if config.idle_seconds is None else config.idle_seconds,
-        )
-        report = await BillingFlow(runtime, run_id).run(request)
+        report = await BillingFlow(runtime, run_id).run(turn_request(config, runtime))
         with runtime.ledger.read() as tx:
             oldest = tx.intents.oldest_open(BILL)
             ours = [one for one in tx.exceptions.list(kinds=REPLAYABLE) if one.subject.startswith(SUBJECT)]
@@ -122,7 +88,7 @@ async def _turn(resource: RuntimeResource, config: BillingRun, run_id: str) -> _
                 report=report,
                 billed=tx.links.count(BILL),
                 oldest_pending_s=(runtime.clock.now() - oldest).total_seconds() if oldest else 0.0,
-                worst=ours[:_SHOWN],
+                worst=ours[:SHOWN],
                 open_exceptions=len(ours),
             )
 
@@ -156,10 +122,7 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
             "bills_written": dispatch.applied.get(BILL, 0),
             "read_back": report.read_back,
             "amounts_billed": amounts_text(report.billed_amounts),
-            "retried": dispatch.retried,
-            "looked_up": dispatch.looked_up,
-            "throttled": dispatch.throttled,
-            "parked": dispatch.parked,
+            **dispatched(dispatch),
             "oldest_pending_s": turned.oldest_pending_s,
             "open_exceptions": turned.open_exceptions,
             "worst_exceptions": dg.MetadataValue.md(exceptions_table(turned.worst, turned.open_exceptions)),

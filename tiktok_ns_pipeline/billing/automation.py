@@ -7,19 +7,16 @@ import dagster as dg
 
 from tiktok_ns_pipeline.billing.assets import bills_of_shipments
 from tiktok_ns_pipeline.billing.checks import bills_equal_shipments
-from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
-from tiktok_ns_pipeline.live_runs import LiveFlow, next_run
+from tiktok_ns_pipeline.live_runs import LiveFlow, live_job, live_sensor
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.flows.looking import Look
     from tiktok_ns_pipeline.settings import Settings
 
-billing_job = dg.define_asset_job(
+billing_job = live_job(
     "billing_job",
-    selection=dg.AssetSelection.assets(bills_of_shipments),
-    description="What was shipped becomes Cash Sales or Invoices, by each shop's policy.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "3600"},
+    bills_of_shipments,
+    "What was shipped becomes Cash Sales or Invoices, by each shop's policy.",
 )
 
 
@@ -33,16 +30,9 @@ def _look(settings: "Settings", since_last_run: timedelta) -> "Look":
 LIVE = LiveFlow("billing", billing_job.name, _look, priority=0)
 
 
-@dg.sensor(
-    job=billing_job,
-    # The daemon comes by every five seconds; a limit of five would let it miss every other time.
-    minimum_interval_seconds=2,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks our records whether there is anything to bill; never does any work.",
+billing_sensor = live_sensor(
+    LIVE, billing_job, "Asks our records whether there is anything to bill; never does any work."
 )
-def billing_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One run when there is work and none is waiting or at work."""
-    return next_run(context, LIVE)
 
 
 defs = dg.Definitions(

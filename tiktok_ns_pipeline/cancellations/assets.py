@@ -6,7 +6,6 @@ seconds. The assets have no partitions; the Launchpad takes shops and order ids.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -21,6 +20,7 @@ from tiktok_ns_pipeline.dagster_support import (
     table_metadata,
 )
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_CANCELLATIONS, STAGED_ORDER_CLOSURES
+from tiktok_ns_pipeline.live_runs import FRESH, RETRIES, SHOWN, LiveRun, dispatched, named_ids, turn_request
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.cancellations.flow import ClosuresReport, ClosuresRequest
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 GROUP = "cancellations"
 POOL = "closures"
-_SHOWN = 20
 
 TIKTOK_SHOP_CANCELLATIONS = dg.AssetSpec(
     ["tiktok_shop", "cancellations"],
@@ -38,12 +37,6 @@ TIKTOK_SHOP_CANCELLATIONS = dg.AssetSpec(
     group_name=GROUP,
     kinds={"tiktok"},
 )
-
-_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=30), warn_window=timedelta(minutes=15))
-"""The sensor asks for a run every five minutes at the latest; half an hour without one is a fault."""
-
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For a system that is away as the run begins; what happens to a single order never fails the run."""
 
 _RAW = dg.AssetSpec(
     "raw_tiktok_cancellations",
@@ -54,7 +47,7 @@ _RAW = dg.AssetSpec(
     owners=[DATA],
     kinds={"tiktok", "parquet", "duckdb"},
     metadata=table_metadata(RAW_TIKTOK_CANCELLATIONS),
-    freshness_policy=_FRESH,
+    freshness_policy=FRESH,
 )
 _STAGED = dg.AssetSpec(
     "staged_order_closures",
@@ -74,27 +67,18 @@ _PUBLISHED = dg.AssetSpec(
     group_name=GROUP,
     owners=[OPERATIONS],
     kinds={"netsuite"},
-    freshness_policy=_FRESH,
+    freshness_policy=FRESH,
 )
 
 
-class ClosuresRun(dg.Config):
+class ClosuresRun(LiveRun):
     """What a run shall read and how long it goes on; all defaults mean «go on from where we were»."""
 
-    shops: list[str] = Field(
-        default=[], description="shop codes of the mapping, such as us; empty for all shops"
-    )
     order_ids: list[str] = Field(default=[], description="read these TikTok orders, too, such as 5764…")
-    budget_seconds: float | None = Field(
-        default=None, description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS"
-    )
-    idle_seconds: float | None = Field(
-        default=None, description="end after so long without work; else TNS_IDLE_SECONDS"
-    )
 
 
 @dg.multi_asset(
-    name="order_closures_from_tiktok", specs=[_RAW, _STAGED, _PUBLISHED], pool=POOL, retry_policy=_RETRIES
+    name="order_closures_from_tiktok", specs=[_RAW, _STAGED, _PUBLISHED], pool=POOL, retry_policy=RETRIES
 )
 def order_closures_from_tiktok(
     context: dg.AssetExecutionContext, config: ClosuresRun, runtime: RuntimeResource
@@ -110,19 +94,8 @@ def closures_request(config: ClosuresRun, runtime: "Runtime") -> "ClosuresReques
     """The run that a person or the sensor asked for. Raises dg.Failure naming the field that is wrong."""
     from tiktok_ns_pipeline.cancellations.flow import ClosuresRequest
 
-    settings, known = runtime.settings, runtime.mapping.shops
-    if unknown := sorted(set(config.shops) - set(known)):
-        raise dg.Failure(
-            description=f"Run config, shops: {', '.join(unknown)} is no shop of the mapping "
-            f"({', '.join(known)}).",
-            allow_retries=False,
-        )
-    return ClosuresRequest(
-        shops=tuple(config.shops),
-        order_ids=tuple(dict.fromkeys(text for one in config.order_ids if (text := one.strip()))),
-        budget_s=settings.run_budget_s if config.budget_seconds is None else config.budget_seconds,
-        idle_s=settings.idle_s if config.idle_seconds is None else config.idle_seconds,
-    )
+    turn = turn_request(config, runtime)
+    return ClosuresRequest(turn.shops, turn.budget_s, turn.idle_s, order_ids=named_ids(config.order_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +123,7 @@ async def _turn(resource: RuntimeResource, config: ClosuresRun, run_id: str) -> 
                 report=report,
                 oldest_pending_s=(runtime.clock.now() - oldest).total_seconds() if oldest else 0.0,
                 waiting=tx.exceptions.list(kinds=(REQUESTED,)),
-                worst=tx.exceptions.list(kinds=REPLAYED_KINDS, limit=_SHOWN),
+                worst=tx.exceptions.list(kinds=REPLAYED_KINDS, limit=SHOWN),
                 expected_returns=len(tx.expected_returns.open()),
             )
 
@@ -180,7 +153,7 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
             "malformed": plan.malformed,
             "requests_waiting": len(turned.waiting),
             "requests_by_time_left": dg.MetadataValue.md(
-                exceptions_table(turned.waiting[:_SHOWN], len(turned.waiting))
+                exceptions_table(turned.waiting[:SHOWN], len(turned.waiting))
             ),
         },
     )
@@ -194,10 +167,7 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
             "too_late": closures.too_late,
             "to_be_stopped": closures.to_be_stopped,
             "requests_answered": dispatch.applied.get(CANCEL_REPLY, 0),
-            "retried": dispatch.retried,
-            "looked_up": dispatch.looked_up,
-            "throttled": dispatch.throttled,
-            "parked": dispatch.parked,
+            **dispatched(dispatch),
             "looked_again": report.looked_again,
             "oldest_pending_s": turned.oldest_pending_s,
             "expected_returns": turned.expected_returns,

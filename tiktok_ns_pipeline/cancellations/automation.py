@@ -7,20 +7,16 @@ import dagster as dg
 
 from tiktok_ns_pipeline.cancellations.assets import TIKTOK_SHOP_CANCELLATIONS, order_closures_from_tiktok
 from tiktok_ns_pipeline.cancellations.checks import cancellation_requests_answered
-from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
-from tiktok_ns_pipeline.live_runs import LiveFlow, next_run
+from tiktok_ns_pipeline.live_runs import LiveFlow, live_job, live_sensor
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.flows.looking import Look
     from tiktok_ns_pipeline.settings import Settings
 
-closures_job = dg.define_asset_job(
+closures_job = live_job(
     "closures_job",
-    selection=dg.AssetSelection.assets(order_closures_from_tiktok),
-    description="Cancelled orders are closed, requests to cancel answered. The Launchpad takes shops and "
-    "order ids.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "3600"},
+    order_closures_from_tiktok,
+    "Cancelled orders are closed, requests to cancel answered. The Launchpad takes shops and order ids.",
 )
 
 
@@ -34,16 +30,9 @@ LIVE = LiveFlow("closures", closures_job.name, _look, priority=20)
 """Before the other flows: the warehouse is at work."""
 
 
-@dg.sensor(
-    job=closures_job,
-    # The daemon comes by every five seconds; a limit of five would let it miss every other time.
-    minimum_interval_seconds=2,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks our records and TikTok whether anything was cancelled; never does any work.",
+closures_sensor = live_sensor(
+    LIVE, closures_job, "Asks our records and TikTok whether anything was cancelled; never does any work."
 )
-def closures_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One run when there is work and none is waiting or at work."""
-    return next_run(context, LIVE)
 
 
 defs = dg.Definitions(

@@ -41,6 +41,7 @@ from tiktok_ns_pipeline.flows.shops import OpenedShop
 from tiktok_ns_pipeline.flows.turning import (
     SYSTEM_ERRORS,
     Troubles,
+    TurnRequest,
     dispatcher_for,
     shops_of_run,
     turn_until_idle,
@@ -70,14 +71,11 @@ _EVENTS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class ClosuresRequest:
+class ClosuresRequest(TurnRequest):
     """What a run shall do; all defaults together mean «go on from where we were»."""
 
-    shops: tuple[str, ...] = ()
     order_ids: tuple[str, ...] = ()
     """Orders to be read by id besides."""
-    budget_s: float = 120.0
-    idle_s: float = 4.0
 
 
 @dataclass(slots=True)

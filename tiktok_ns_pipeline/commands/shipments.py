@@ -13,7 +13,8 @@ from rich.table import Table
 from tiktok_ns_pipeline.commands.terminal import WRONG, console, fail, shown
 
 if TYPE_CHECKING:
-    from tiktok_ns_pipeline.fulfilment.flow import RunReport, RunRequest
+    from tiktok_ns_pipeline.flows.turning import TurnRequest
+    from tiktok_ns_pipeline.fulfilment.flow import RunReport
     from tiktok_ns_pipeline.fulfilment.standing import Standing
     from tiktok_ns_pipeline.settings import Settings
 
@@ -53,11 +54,11 @@ def sync_shipments(
 
     Example: tiktok-ns sync shipments --shop us
     """
-    from tiktok_ns_pipeline.fulfilment.flow import RunRequest
+    from tiktok_ns_pipeline.flows.turning import TurnRequest
     from tiktok_ns_pipeline.settings import Settings
 
     settings = Settings.from_environment()
-    request = RunRequest(
+    request = TurnRequest(
         shops=tuple(shop or ()), budget_s=seconds or settings.run_budget_s, idle_s=settings.idle_s
     )
     report = asyncio.run(_run(settings, request))
@@ -66,7 +67,7 @@ def sync_shipments(
         raise typer.Exit(WRONG)
 
 
-async def _run(settings: Settings, request: RunRequest) -> RunReport:
+async def _run(settings: Settings, request: TurnRequest) -> RunReport:
     from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow
     from tiktok_ns_pipeline.runtime import open_runtime
 

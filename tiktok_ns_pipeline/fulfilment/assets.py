@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
 
 from tiktok_ns_pipeline.dagster_support import (
     DATA,
@@ -27,6 +26,7 @@ from tiktok_ns_pipeline.lake.tables import (
     STAGED_SHIPMENTS,
     TIKTOK_SHIPMENTS,
 )
+from tiktok_ns_pipeline.live_runs import FRESH, RETRIES, SHOWN, LiveRun, dispatched, turn_request
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.fulfilment.flow import RunReport
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 GROUP = "fulfilment"
 POOL = "shipments"
-_SHOWN = 20
 
 NETSUITE_ITEM_FULFILLMENTS = dg.AssetSpec(
     ["netsuite", "item_fulfillments"],
@@ -49,12 +48,6 @@ TIKTOK_PACKAGES = dg.AssetSpec(
     kinds={"tiktok"},
 )
 
-_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=30), warn_window=timedelta(minutes=15))
-"""The sensor asks for a run every five minutes at the latest; half an hour without one is a fault."""
-
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For a system that is away as the run begins; what happens to a single parcel never fails the run."""
-
 _RAW = dg.AssetSpec(
     "raw_netsuite_item_fulfillments",
     deps=[NETSUITE_ITEM_FULFILLMENTS],
@@ -64,7 +57,7 @@ _RAW = dg.AssetSpec(
     owners=[DATA],
     kinds={"netsuite", "parquet", "duckdb"},
     metadata=table_metadata(RAW_NETSUITE_ITEM_FULFILLMENTS),
-    freshness_policy=_FRESH,
+    freshness_policy=FRESH,
 )
 _PACKAGES = dg.AssetSpec(
     "raw_tiktok_packages",
@@ -95,32 +88,18 @@ _PUBLISHED = dg.AssetSpec(
     owners=[OPERATIONS],
     kinds={"tiktok", "parquet", "duckdb"},
     metadata=table_metadata(TIKTOK_SHIPMENTS),
-    freshness_policy=_FRESH,
+    freshness_policy=FRESH,
 )
-
-
-class ShipmentsRun(dg.Config):
-    """How long a run goes on and for which shops; all defaults mean «go on from where we were»."""
-
-    shops: list[str] = Field(
-        default=[], description="shop codes of the mapping, such as us; empty for all shops"
-    )
-    budget_seconds: float | None = Field(
-        default=None, description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS"
-    )
-    idle_seconds: float | None = Field(
-        default=None, description="end after so long without work; else TNS_IDLE_SECONDS"
-    )
 
 
 @dg.multi_asset(
     name="shipments_to_tiktok",
     specs=[_RAW, _PACKAGES, _STAGED, _PUBLISHED],
     pool=POOL,
-    retry_policy=_RETRIES,
+    retry_policy=RETRIES,
 )
 def shipments_to_tiktok(
-    context: dg.AssetExecutionContext, config: ShipmentsRun, runtime: RuntimeResource
+    context: dg.AssetExecutionContext, config: LiveRun, runtime: RuntimeResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Observe, stage, intend, tell and record, until nothing is due or the time is up."""
     turned = in_event_loop(_turn(runtime, config, context.run.run_id))
@@ -142,24 +121,12 @@ class _Turned:
     open_exceptions: int
 
 
-async def _turn(resource: RuntimeResource, config: ShipmentsRun, run_id: str) -> _Turned:
-    from tiktok_ns_pipeline.fulfilment.flow import REPLAYED_KINDS, FulfilmentFlow, RunRequest, is_of_this_flow
+async def _turn(resource: RuntimeResource, config: LiveRun, run_id: str) -> _Turned:
+    from tiktok_ns_pipeline.fulfilment.flow import REPLAYED_KINDS, FulfilmentFlow, is_of_this_flow
     from tiktok_ns_pipeline.ledger.facts import SHIPMENT
 
     async with resource.opened() as runtime:
-        if unknown := sorted(set(config.shops) - set(runtime.mapping.shops)):
-            raise dg.Failure(
-                description=f"Run config, shops: {', '.join(unknown)} is no shop of the mapping "
-                f"({', '.join(runtime.mapping.shops)}).",
-                allow_retries=False,
-            )
-        settings = runtime.settings
-        request = RunRequest(
-            shops=tuple(config.shops),
-            budget_s=settings.run_budget_s if config.budget_seconds is None else config.budget_seconds,
-            idle_s=settings.idle_s if config.idle_seconds is None else config.idle_seconds,
-        )
-        report = await FulfilmentFlow(runtime, run_id).run(request)
+        report = await FulfilmentFlow(runtime, run_id).run(turn_request(config, runtime))
         with runtime.ledger.read() as tx:
             ours = [one for one in tx.exceptions.list(kinds=REPLAYED_KINDS) if is_of_this_flow(one)]
             told = tx.links.count(SHIPMENT)
@@ -171,7 +138,7 @@ async def _turn(resource: RuntimeResource, config: ShipmentsRun, run_id: str) ->
             columns=("saved_at", "accepted_at"),
         )
         seconds = sorted((row["accepted_at"] - row["saved_at"]).total_seconds() for row in rows)
-        return _Turned(report, told, seconds, ours[:_SHOWN], len(ours))
+        return _Turned(report, told, seconds, ours[:SHOWN], len(ours))
 
 
 def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
@@ -212,10 +179,7 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
             "parcels_told": dispatch.applied.get(SHIPMENT, 0),
             "channel_fulfilments_made": dispatch.applied.get(CHANNEL_FULFILMENT, 0),
             **latency,
-            "retried": dispatch.retried,
-            "looked_up": dispatch.looked_up,
-            "throttled": dispatch.throttled,
-            "parked": dispatch.parked,
+            **dispatched(dispatch),
             "open_exceptions": turned.open_exceptions,
             "worst_exceptions": dg.MetadataValue.md(exceptions_table(turned.worst, turned.open_exceptions)),
             "help": "README, «Exceptions»: `tiktok-ns exceptions show <number>`, then mend and replay.",

@@ -21,6 +21,7 @@ from tiktok_ns_pipeline.flows.shops import OpenedShop
 from tiktok_ns_pipeline.flows.turning import (
     SYSTEM_ERRORS,
     Troubles,
+    TurnRequest,
     dispatcher_for,
     shops_of_run,
     turn_until_idle,
@@ -69,15 +70,6 @@ _PACKAGES_AGAIN_AFTER = timedelta(seconds=30)
 _HINTS_AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What a run shall do; all defaults together mean «go on from where we were»."""
-
-    shops: tuple[str, ...] = ()
-    budget_s: float = 120.0
-    idle_s: float = 4.0
-
-
 @dataclass(slots=True)
 class RunReport:
     """What a run did, for asset metadata and for people."""
@@ -109,7 +101,7 @@ class FulfilmentFlow:
         self._cycles = 0
         self.report = RunReport(trouble=self._troubles.told)
 
-    async def run(self, request: RunRequest) -> RunReport:
+    async def run(self, request: TurnRequest) -> RunReport:
         """Turn until nothing is due for `idle_s`, or `budget_s` is over."""
         shops = await shops_of_run(self._runtime, request.shops, self._troubles)
         dispatcher = dispatcher_for(self._runtime, self._handlers(shops), self._troubles, shops)

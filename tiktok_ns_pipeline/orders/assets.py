@@ -10,7 +10,7 @@ Launchpad, by order id or by time of the last change.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -25,6 +25,16 @@ from tiktok_ns_pipeline.dagster_support import (
     table_metadata,
 )
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEMS, RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
+from tiktok_ns_pipeline.live_runs import (
+    FRESH,
+    RETRIES,
+    SHOWN,
+    LiveRun,
+    dispatched,
+    named_ids,
+    refused,
+    turn_request,
+)
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.ledger.exceptions import OpenException
@@ -33,7 +43,6 @@ if TYPE_CHECKING:
 
 GROUP = "orders"
 POOL = "orders"
-_SHOWN = 20
 
 TIKTOK_SHOP_ORDERS = dg.AssetSpec(
     ["tiktok_shop", "orders"],
@@ -48,12 +57,6 @@ NETSUITE_ITEMS = dg.AssetSpec(
     kinds={"netsuite"},
 )
 
-_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(minutes=30), warn_window=timedelta(minutes=15))
-"""The sensor asks for a run every five minutes at the latest; half an hour without one is a fault."""
-
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For a system that is away as the run begins; what happens to a single order never fails the run."""
-
 _RAW = dg.AssetSpec(
     "raw_tiktok_orders",
     deps=[TIKTOK_SHOP_ORDERS],
@@ -63,7 +66,7 @@ _RAW = dg.AssetSpec(
     owners=[DATA],
     kinds={"tiktok", "parquet", "duckdb"},
     metadata=table_metadata(RAW_TIKTOK_ORDERS),
-    freshness_policy=_FRESH,
+    freshness_policy=FRESH,
 )
 _STAGED = dg.AssetSpec(
     "staged_sales_orders",
@@ -83,16 +86,13 @@ _PUBLISHED = dg.AssetSpec(
     group_name=GROUP,
     owners=[OPERATIONS],
     kinds={"netsuite"},
-    freshness_policy=_FRESH,
+    freshness_policy=FRESH,
 )
 
 
-class OrdersRun(dg.Config):
+class OrdersRun(LiveRun):
     """What a run shall read and how long it goes on; all defaults mean «go on from where we were»."""
 
-    shops: list[str] = Field(
-        default=[], description="shop codes of the mapping, such as us; empty for all shops"
-    )
     order_ids: list[str] = Field(default=[], description="read exactly these TikTok orders, such as 5764…")
     since: str = Field(
         default="",
@@ -101,16 +101,10 @@ class OrdersRun(dg.Config):
     until: str = Field(
         default="", description="read orders that changed before this; UTC unless it says otherwise"
     )
-    budget_seconds: float | None = Field(
-        default=None, description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS"
-    )
-    idle_seconds: float | None = Field(
-        default=None, description="end after so long without work; else TNS_IDLE_SECONDS"
-    )
 
 
 @dg.multi_asset(
-    name="sales_orders_from_tiktok", specs=[_RAW, _STAGED, _PUBLISHED], pool=POOL, retry_policy=_RETRIES
+    name="sales_orders_from_tiktok", specs=[_RAW, _STAGED, _PUBLISHED], pool=POOL, retry_policy=RETRIES
 )
 def sales_orders_from_tiktok(
     context: dg.AssetExecutionContext, config: OrdersRun, runtime: RuntimeResource
@@ -134,7 +128,7 @@ def sales_orders_from_tiktok(
     owners=[DATA],
     kinds={"netsuite", "parquet", "duckdb"},
     metadata=table_metadata(RAW_NETSUITE_ITEMS),
-    retry_policy=_RETRIES,
+    retry_policy=RETRIES,
 )
 def raw_netsuite_items(
     context: dg.AssetExecutionContext, runtime: RuntimeResource
@@ -150,22 +144,17 @@ def run_request(config: OrdersRun, runtime: "Runtime") -> "RunRequest":
     """The run that a person or the sensor asked for. Raises dg.Failure naming the field that is wrong."""
     from tiktok_ns_pipeline.orders.flow import RunRequest
 
-    settings = runtime.settings
-    if unknown := sorted(set(config.shops) - set(runtime.mapping.shops)):
-        raise _refused(
-            "shops", f"{', '.join(unknown)} is no shop of the mapping ({', '.join(runtime.mapping.shops)})"
-        )
+    turn = turn_request(config, runtime)
     since, until = _instant("since", config.since), _instant("until", config.until)
     if since and until and since >= until:
-        raise _refused("until", f"{config.until!r} is not after since ({config.since!r})")
-    ids = tuple(dict.fromkeys(text for order_id in config.order_ids if (text := order_id.strip())))
+        raise refused("until", f"{config.until!r} is not after since ({config.since!r})")
     return RunRequest(
-        shops=tuple(config.shops),
+        shops=turn.shops,
         since=since,
         until=until,
-        order_ids=ids,
-        budget_s=settings.run_budget_s if config.budget_seconds is None else config.budget_seconds,
-        idle_s=settings.idle_s if config.idle_seconds is None else config.idle_seconds,
+        order_ids=named_ids(config.order_ids),
+        budget_s=turn.budget_s,
+        idle_s=turn.idle_s,
         # A look into the past must not hold up the orders of today.
         lane="bulk" if since or until else "orders",
     )
@@ -177,14 +166,10 @@ def _instant(field: str, text: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise _refused(
+        raise refused(
             field, f"{text!r} is no date; write one such as 2026-11-20 or 2026-11-20T08:00:00Z"
         ) from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-def _refused(field: str, why: str) -> dg.Failure:
-    return dg.Failure(description=f"Run config, {field}: {why}.", allow_retries=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +196,7 @@ async def _turn(resource: RuntimeResource, config: OrdersRun, run_id: str) -> _T
                 report=report,
                 posted=tx.links.count(SALES_ORDER),
                 oldest_pending_s=(runtime.clock.now() - oldest).total_seconds() if oldest else 0.0,
-                worst=tx.exceptions.list(limit=_SHOWN),
+                worst=tx.exceptions.list(limit=SHOWN),
                 open_exceptions=tx.exceptions.count_unresolved(),
             )
 
@@ -265,10 +250,7 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
             "customers_created": dispatch.applied.get(CUSTOMER, 0),
             "numbers_told_to_tiktok": dispatch.applied.get(REFERENCE, 0),
             "read_back": report.acknowledged,
-            "retried": dispatch.retried,
-            "looked_up": dispatch.looked_up,
-            "throttled": dispatch.throttled,
-            "parked": dispatch.parked,
+            **dispatched(dispatch),
             "oldest_pending_s": turned.oldest_pending_s,
             "open_exceptions": turned.open_exceptions,
             "worst_exceptions": dg.MetadataValue.md(exceptions_table(turned.worst, turned.open_exceptions)),

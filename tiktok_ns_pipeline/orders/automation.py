@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
-from tiktok_ns_pipeline.live_runs import LiveFlow, next_run
+from tiktok_ns_pipeline.live_runs import LiveFlow, live_job, live_sensor
 from tiktok_ns_pipeline.orders.assets import (
     NETSUITE_ITEMS,
     TIKTOK_SHOP_ORDERS,
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from tiktok_ns_pipeline.flows.looking import Look
     from tiktok_ns_pipeline.settings import Settings
 
-orders_job = dg.define_asset_job(
+orders_job = live_job(
     "orders_job",
-    selection=dg.AssetSelection.assets(sales_orders_from_tiktok),
-    description="TikTok orders become Sales Orders. The Launchpad takes shops, order ids and times.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "3600"},
+    sales_orders_from_tiktok,
+    "TikTok orders become Sales Orders. The Launchpad takes shops, order ids and times.",
 )
 
 items_job = dg.define_asset_job(
@@ -53,16 +51,9 @@ def _look(settings: "Settings", since_last_run: timedelta) -> "Look":
 LIVE = LiveFlow("orders", orders_job.name, _look)
 
 
-@dg.sensor(
-    job=orders_job,
-    # The daemon comes by every five seconds; a limit of five would let it miss every other time.
-    minimum_interval_seconds=2,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks our records and TikTok whether there is work; never does any.",
+orders_sensor = live_sensor(
+    LIVE, orders_job, "Asks our records and TikTok whether there is work; never does any."
 )
-def orders_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One run when there is work and none is waiting or at work."""
-    return next_run(context, LIVE)
 
 
 defs = dg.Definitions(

@@ -24,7 +24,6 @@ from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
 from tiktok_ns_pipeline.flows.turning import TurnRequest
 from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow
-from tiktok_ns_pipeline.fulfilment.flow import RunRequest as ShipmentsRequest
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
 from tiktok_ns_pipeline.runtime import Runtime, open_runtime
@@ -96,7 +95,7 @@ class Flows:
             for work in (
                 self.orders.run(RunRequest(budget_s=budget_s, idle_s=idle_s)),
                 self.closures.run(ClosuresRequest(budget_s=budget_s, idle_s=idle_s)),
-                self.shipments.run(ShipmentsRequest(budget_s=budget_s, idle_s=idle_s)),
+                self.shipments.run(turn),
                 self.billing.run(turn),
             )
         ]
