@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from tiktok_ns_pipeline.commands.flow_runs import opened_for_run
 from tiktok_ns_pipeline.commands.terminal import WRONG, console, fail, shown
 
 if TYPE_CHECKING:
@@ -69,12 +69,8 @@ def sync_shipments(
 
 async def _run(settings: Settings, request: TurnRequest) -> RunReport:
     from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow
-    from tiktok_ns_pipeline.runtime import open_runtime
 
-    async with open_runtime(settings) as runtime:
-        if unknown := [code for code in request.shops if code not in runtime.mapping.shops]:
-            fail(f"the mapping has no shop {', '.join(unknown)}; it has {', '.join(runtime.mapping.shops)}")
-        run_id = f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S}-{settings.holder[-6:]}"
+    async with opened_for_run(settings, request.shops) as (runtime, run_id):
         return await FulfilmentFlow(runtime, run_id).run(request)
 
 
