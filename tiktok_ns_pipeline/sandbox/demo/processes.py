@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -25,6 +26,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What tells a demo to end: Ctrl-C, the system, the terminal's end."""
 
 _PATIENCE_S = 10.0
+_ANY_PORT = range(20_000, 32_000)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -127,17 +129,21 @@ def end_leftovers(record: Path) -> int:
 
 
 def free_ports(*wanted: int) -> list[int]:
-    """The wanted ports of the loopback address, each replaced by a free one where it is taken."""
+    """The wanted ports of the loopback address, each replaced by a free one where taken; 0 wants any."""
     with ExitStack() as held:
         return [held.enter_context(_bound(port)).getsockname()[1] for port in wanted]
 
 
 def _bound(port: int) -> socket.socket:
-    """A socket on the port, or on any. It is held until all are chosen, or two could be the same."""
-    try:
-        return socket.create_server(("127.0.0.1", port))
-    except OSError:
-        return socket.create_server(("127.0.0.1", 0))
+    """A socket on the port, or on any. It is held until all are chosen, or two could be the same.
+
+    Two demos that start at once must not choose alike, and a chosen port is bound only seconds later: it
+    is drawn from below those that the system hands out to connections.
+    """
+    for one in ([port] if port else []) + random.sample(_ANY_PORT, 50):
+        with suppress(OSError):
+            return socket.create_server(("127.0.0.1", one))
+    return socket.create_server(("127.0.0.1", 0))
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def _run(home: DemoHome, options: DemoOptions, out: Console, *, reset: bool) -> 
         out.print(f"Ended {ended} processes that an earlier demo left behind.")
     if reset:
         home.forget()
-    ports = _Ports(*free_ports(options.ui_port, 4000, 8801, 8802, 8803, 8090))
+    ports = _Ports(*free_ports(options.ui_port, 0, 0, 0, 0, 0))
     home.prepare(ports.code)
     processes = Processes(home.processes, home.logs, home.process_environment(ports.urls))
     try:
