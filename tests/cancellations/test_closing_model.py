@@ -23,9 +23,9 @@ from tests.cancellations.closing_desk import close, post
 from tests.rigging import SOON, exceptions, sales_orders
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.cancellations.flow import ClosuresRequest
+from tiktok_ns_pipeline.goods.items import ItemIndex
+from tiktok_ns_pipeline.goods.snapshot import snapshot_rows
 from tiktok_ns_pipeline.orders.flow import RunRequest
-from tiktok_ns_pipeline.orders.items import ItemIndex
-from tiktok_ns_pipeline.orders.items_snapshot import snapshot_rows
 from tiktok_ns_pipeline.orders.planning import OrderPlanner, PlanReport
 from tiktok_ns_pipeline.orders.staging import stage_order
 from tiktok_ns_pipeline.sandbox.books import BookError

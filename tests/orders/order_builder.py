@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.mapping import Mapping, load_mapping
-from tiktok_ns_pipeline.orders.items import ItemIndex
 from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Staged
 from tiktok_ns_pipeline.orders.staging import stage_order
 

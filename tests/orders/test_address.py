@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.orders.order_builder import sample
+from tiktok_ns_pipeline.goods.text import clean_text
 from tiktok_ns_pipeline.orders.address import netsuite_address, state_of
 from tiktok_ns_pipeline.orders.document import Address
-from tiktok_ns_pipeline.orders.text import clean_text
 from tiktok_ns_pipeline.tiktok.models import RecipientAddress
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from tests.rigging import SOON, exceptions, in_world, lines, sales_orders
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.goods.items import ItemIndex
+from tiktok_ns_pipeline.goods.snapshot import snapshot_rows
 from tiktok_ns_pipeline.ledger.facts import CLOSURE, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, NewIntent
-from tiktok_ns_pipeline.orders.items import ItemIndex
-from tiktok_ns_pipeline.orders.items_snapshot import snapshot_rows
 from tiktok_ns_pipeline.orders.planning import OrderPlanner, PlanReport
 from tiktok_ns_pipeline.orders.staging import stage_order
 from tiktok_ns_pipeline.sandbox.rig import Rig

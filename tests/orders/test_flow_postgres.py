@@ -12,9 +12,9 @@ import pytest
 
 from tests.rigging import SOON, exceptions, in_world, sales_orders
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.goods.items import ItemIndex
+from tiktok_ns_pipeline.goods.snapshot import snapshot_rows
 from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
-from tiktok_ns_pipeline.orders.items import ItemIndex
-from tiktok_ns_pipeline.orders.items_snapshot import snapshot_rows
 from tiktok_ns_pipeline.orders.planning import OrderPlanner, PlanReport
 from tiktok_ns_pipeline.orders.staging import stage_order
 from tiktok_ns_pipeline.sandbox.faults import rates_of

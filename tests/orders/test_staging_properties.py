@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.orders.order_builder import Raw, mapping_with, netsuite_items, order, unit
+from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.money import Money
 from tiktok_ns_pipeline.orders.document import SalesOrderDocument
-from tiktok_ns_pipeline.orders.items import ItemIndex
 from tiktok_ns_pipeline.orders.outcome import Parked, Staged
 from tiktok_ns_pipeline.orders.staging import stage_order
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping as Document
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from tiktok_ns_pipeline.goods.items import ItemIndex
+from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.mapping.follow_ups import CashSaleBilling
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError, NetSuitePermissionError
-from tiktok_ns_pipeline.orders.items import ItemIndex
-from tiktok_ns_pipeline.orders.outcome import Problem
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.errors import TikTokError
 

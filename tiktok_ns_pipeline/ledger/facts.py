@@ -29,3 +29,6 @@ CHANNEL_FULFILMENT = "if"
 
 BILL = "bill"
 """What was shipped is billed. Key: `<order id>.<fulfilment id>`."""
+
+STOCK_LEVEL = "stock"
+"""A listing shows in each of its warehouses what can be promised there. Key: the channel's SKU id."""

@@ -7,8 +7,8 @@ NetSuite's field. The city and the state stand in `district_info`, at levels tha
 
 from __future__ import annotations
 
+from tiktok_ns_pipeline.goods.text import clean_text
 from tiktok_ns_pipeline.orders.document import Address
-from tiktok_ns_pipeline.orders.text import clean_text
 from tiktok_ns_pipeline.tiktok.models import DistrictInfo, RecipientAddress
 
 # Lengths of NetSuite's address fields.

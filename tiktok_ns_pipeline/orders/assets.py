@@ -202,7 +202,7 @@ async def _turn(resource: RuntimeResource, config: OrdersRun, run_id: str) -> _T
 
 
 async def _snapshot(resource: RuntimeResource, run_id: str) -> tuple[int, datetime]:
-    from tiktok_ns_pipeline.orders.items_snapshot import CURSOR, snapshot_items
+    from tiktok_ns_pipeline.goods.snapshot import CURSOR, snapshot_items
 
     async with resource.opened() as runtime:
         await snapshot_items(runtime, run_id)

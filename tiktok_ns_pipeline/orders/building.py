@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from tiktok_ns_pipeline.goods.text import clean_text
 from tiktok_ns_pipeline.mapping.models import Mapping
 from tiktok_ns_pipeline.mapping.shop import (
     BucketCustomer,
@@ -22,7 +23,6 @@ from tiktok_ns_pipeline.orders.lines import Priced, Tax, discount_line, price_li
 from tiktok_ns_pipeline.orders.notes import Notes
 from tiktok_ns_pipeline.orders.outcome import CHANNEL
 from tiktok_ns_pipeline.orders.placing import Place, Placing, place_line
-from tiktok_ns_pipeline.orders.text import clean_text
 from tiktok_ns_pipeline.tiktok.models import Order
 from tiktok_ns_pipeline.tiktok.owed import Owed
 

@@ -28,6 +28,9 @@ from tiktok_ns_pipeline.flows.turning import (
     turn_until_idle,
 )
 from tiktok_ns_pipeline.gate import Lane
+from tiktok_ns_pipeline.goods.items import ItemIndex
+from tiktok_ns_pipeline.goods.problem import Problem
+from tiktok_ns_pipeline.goods.snapshot import ensure_snapshot, known_snapshot, snapshot_rows
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
@@ -40,14 +43,12 @@ from tiktok_ns_pipeline.orders.applying import (
     ExternalReferenceHandler,
     SalesOrderHandler,
 )
-from tiktok_ns_pipeline.orders.items import ItemIndex
-from tiktok_ns_pipeline.orders.items_snapshot import ensure_snapshot, known_snapshot, snapshot_rows
 from tiktok_ns_pipeline.orders.observing import (
     Observed,
     OrderWatch,
     watermark_name,
 )
-from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Skipped, Staged, Waiting
+from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Skipped, Staged, Waiting
 from tiktok_ns_pipeline.orders.planning import STAGING_KINDS, OrderPlanner, PlanReport
 from tiktok_ns_pipeline.orders.records import FieldNames
 from tiktok_ns_pipeline.orders.staging import stage_order

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.goods.items import Part
 from tiktok_ns_pipeline.money import Money, exponent_of
-from tiktok_ns_pipeline.orders.items import Part
 from tiktok_ns_pipeline.tiktok.identities import LinePrice
 from tiktok_ns_pipeline.tiktok.models import LineItem
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tiktok_ns_pipeline.orders.outcome import Decision, Problem
+from tiktok_ns_pipeline.goods.problem import Problem
+from tiktok_ns_pipeline.orders.outcome import Decision
 
 
 class Notes:

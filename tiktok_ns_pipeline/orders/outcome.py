@@ -19,40 +19,16 @@ from datetime import datetime
 from typing import cast
 
 from tiktok_ns_pipeline.clock import from_epoch
+from tiktok_ns_pipeline.goods.problem import Problem
+from tiktok_ns_pipeline.goods.text import clean_text
 from tiktok_ns_pipeline.lake.orders import order_name
-from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
 from tiktok_ns_pipeline.orders.document import SalesOrderDocument
-from tiktok_ns_pipeline.orders.text import clean_text
 
 CHANNEL = "tiktok"
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_LONGEST_CAUSE = 200
-_LONGEST_MESSAGE = 1_000
 _LONGEST_STATUS = 40
 _LATEST_EPOCH = 4_102_444_800  # the year 2100; a larger number is no time in seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong. Equal `cause`s of different orders can be replayed as a group."""
-
-    kind: str
-    """A name of `mapping.exception_kinds`."""
-    cause: str
-    """Stable slug without ids of orders or lines, such as `sku:RED-M`."""
-    message: str
-    what_to_do: str
-
-    @classmethod
-    def of(cls, kind: str, cause: str, message: str) -> Problem:
-        """A problem of a known kind, which says what to do. KeyError for an unknown kind."""
-        return cls(
-            kind,
-            clean_text(cause, _LONGEST_CAUSE) or kind,
-            clean_text(message, _LONGEST_MESSAGE) or kind,
-            KINDS[kind].what_to_do,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tiktok_ns_pipeline.gate import Lane
+from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.facts import CLOSURE, CUSTOMER, SALES_ORDER
@@ -23,7 +24,7 @@ from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewI
 from tiktok_ns_pipeline.orders.applying import customer_fact
 from tiktok_ns_pipeline.orders.document import Customer, SalesOrderDocument
 from tiktok_ns_pipeline.orders.observing import FUTURE
-from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Problem, Staged
+from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Staged
 from tiktok_ns_pipeline.runtime import Runtime
 
 REVISABLE = frozenset({"AWAITING_SHIPMENT", "PARTIALLY_SHIPPING"})

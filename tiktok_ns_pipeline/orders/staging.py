@@ -15,6 +15,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.mapping.models import Mapping
 from tiktok_ns_pipeline.mapping.shop import (
     BucketCustomer,
@@ -28,7 +29,6 @@ from tiktok_ns_pipeline.mapping.special_orders import SpecialDecision, SpecialFl
 from tiktok_ns_pipeline.orders.address import country_of
 from tiktok_ns_pipeline.orders.building import Plan, document_of, lines_of, tax_note
 from tiktok_ns_pipeline.orders.goods import Goods, resolve_group
-from tiktok_ns_pipeline.orders.items import ItemIndex
 from tiktok_ns_pipeline.orders.lines import Group, collapse
 from tiktok_ns_pipeline.orders.notes import Notes
 from tiktok_ns_pipeline.orders.outcome import (

@@ -15,6 +15,7 @@ from typing import Any
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.flows.shops import mapped_shops
+from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEMS, RAW_TIKTOK_ORDERS
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
@@ -24,7 +25,6 @@ from tiktok_ns_pipeline.ledger.intents import FactKey, Intent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.orders.flow import price_detail_could_tell
-from tiktok_ns_pipeline.orders.items import ItemIndex
 from tiktok_ns_pipeline.orders.outcome import Outcome
 from tiktok_ns_pipeline.orders.staging import stage_order
 from tiktok_ns_pipeline.runtime import open_runtime

@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.mapping.models import Component, Item
-from tiktok_ns_pipeline.orders.outcome import Problem
 
 # Items that stand on a transaction but are nothing that a buyer can buy (N 5.10).
 _NEVER_SOLD = frozenset(

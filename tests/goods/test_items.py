@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.orders.order_builder import mapping_with, netsuite_items
-from tiktok_ns_pipeline.orders.items import ItemIndex, Resolved
-from tiktok_ns_pipeline.orders.outcome import Problem
+from tiktok_ns_pipeline.goods.items import ItemIndex, Resolved
+from tiktok_ns_pipeline.goods.problem import Problem
 
 ITEMS = netsuite_items()
 
