@@ -12,6 +12,7 @@ from tiktok_ns_pipeline.mapping.kinds.cancellations import CANCELLATION_KINDS
 from tiktok_ns_pipeline.mapping.kinds.orders import ORDER_KINDS
 from tiktok_ns_pipeline.mapping.kinds.row import ExceptionKind, Owner, Severity
 from tiktok_ns_pipeline.mapping.kinds.shipments import SHIPMENT_KINDS
+from tiktok_ns_pipeline.mapping.kinds.stock import STOCK_KINDS
 from tiktok_ns_pipeline.mapping.kinds.systems import SYSTEM_KINDS
 
 __all__ = ["KINDS", "MAY_PASS", "ROWS", "ExceptionKind", "Owner", "Severity", "kind_named"]
@@ -21,6 +22,7 @@ ROWS: tuple[ExceptionKind, ...] = (
     *SHIPMENT_KINDS,
     *CANCELLATION_KINDS,
     *BILLING_KINDS,
+    *STOCK_KINDS,
     *SYSTEM_KINDS,
 )
 """Every kind, flow by flow."""

@@ -31,6 +31,13 @@ from tiktok_ns_pipeline.mapping.routing import Routing
 from tiktok_ns_pipeline.mapping.section import FieldName, Id, Section
 from tiktok_ns_pipeline.mapping.shop import Rate, Shop, with_codes
 from tiktok_ns_pipeline.mapping.special_orders import SpecialOrders
+from tiktok_ns_pipeline.mapping.stock import (
+    ItemStock,
+    StockDecision,
+    StockRules,
+    decide_stock,
+    refuse_overlaps,
+)
 from tiktok_ns_pipeline.mapping.yaml_text import YamlError, read_yaml
 
 
@@ -93,6 +100,7 @@ class Item(_NamedItem):
         default=None, description="percent, where it is not the shop's (inclusive_split)"
     )
     tax_code_id: Id | None = Field(default=None, description="internal id of the tax code of that rate")
+    stock: ItemStock = ItemStock()
 
     @model_validator(mode="before")
     @classmethod
@@ -132,6 +140,22 @@ class Warehouse(Section):
     fulfilment: Literal["seller", "channel"] = Field(
         default="seller", description="channel when TikTok fulfils from it (FBT)"
     )
+    stock_location_ids: tuple[Id, ...] = Field(
+        default=(),
+        max_length=100,
+        description="internal ids of the locations whose stock it shows, such as [6, 7]; its `location_id` "
+        "if there are none",
+    )
+
+    @model_validator(mode="after")
+    def _shows_each_location_once(self) -> Warehouse:
+        if self.fulfilment == "channel" and self.stock_location_ids:
+            raise ValueError(
+                "TikTok counts the stock of its own warehouse (FBT); remove `stock_location_ids`"
+            )
+        if len(set(self.stock_location_ids)) != len(self.stock_location_ids):
+            raise ValueError("a location stands twice in `stock_location_ids`; keep it once")
+        return self
 
 
 class Bundles(Section):
@@ -223,6 +247,7 @@ class Mapping(Section):
     )
     fulfilment: FulfilmentRules = FulfilmentRules()
     cancellations: CancellationRules = CancellationRules()
+    stock: StockRules = StockRules()
     reconciliation: Reconciliation = Reconciliation()
     netsuite: NetSuiteBudget = NetSuiteBudget()
 
@@ -241,7 +266,27 @@ class Mapping(Section):
         rules = (*self.routing.orders, *self.routing.lines)
         if strange := sorted({name for rule in rules for name in rule.when.shop or ()} - set(self.shops)):
             raise ValueError(f"`routing` speaks of shop {', '.join(strange)}, which is not under `shops`")
+        self._refuse_stock_shown_twice()
         return self
+
+    def _refuse_stock_shown_twice(self) -> None:
+        refuse_overlaps(
+            {warehouse_id: self.stock_locations(warehouse_id) for warehouse_id in self.warehouses}
+        )
+        if not any(shop.stock.publishes for shop in self.shops.values()):
+            return
+        counted = {
+            warehouse.location_id: warehouse_id
+            for warehouse_id, warehouse in self.warehouses.items()
+            if warehouse.fulfilment == "channel"
+        }
+        for warehouse_id in self.warehouses:
+            for location_id in filter(counted.__contains__, self.stock_locations(warehouse_id)):
+                raise ValueError(
+                    f"warehouse {warehouse_id} would show the stock of location {location_id}, which is that "
+                    f"of TikTok's own warehouse {counted[location_id]} (FBT); name other "
+                    "`stock_location_ids` for it"
+                )
 
     def shop_of(self, name: str) -> Shop | None:
         """The shop with that code or TikTok shop id; None when the mapping has none such."""
@@ -257,6 +302,29 @@ class Mapping(Section):
         if not text:
             return None
         return provider_among(shop.carriers, text) or provider_among(self.carriers, text)
+
+    def is_fbt(self, warehouse_id: str) -> bool:
+        """Whether TikTok fulfils from this warehouse and counts its stock; False if it is not mapped."""
+        warehouse = self.warehouses.get(warehouse_id)
+        return warehouse is not None and warehouse.fulfilment == "channel"
+
+    def stock_locations(self, warehouse_id: str) -> tuple[str, ...]:
+        """The pool of a TikTok warehouse: ids of the Locations whose stock it shows, in ascending order.
+
+        Empty for a warehouse that is not mapped and for one that TikTok counts itself (FBT).
+        """
+        warehouse = self.warehouses.get(warehouse_id)
+        if warehouse is None or warehouse.fulfilment == "channel":
+            return ()
+        return tuple(sorted(warehouse.stock_location_ids or (warehouse.location_id,), key=int))
+
+    def stock_decision(self, shop: Shop, sku_id: str, seller_sku: str) -> StockDecision:
+        """What may be shown of a SKU in a shop, with the rule behind each value.
+
+        An entry of `items` is found as an order finds it: by TikTok's SKU id, then by the seller SKU.
+        """
+        key = next((key for key in (sku_id, seller_sku) if key and key in self.items), "")
+        return decide_stock(shop.code, shop.stock, key, self.items[key].stock if key else None)
 
     def reject_reason_for(self, shop: Shop) -> str:
         """The reason with which a shop rejects cancellations (T 6.2); reasons differ by market."""

@@ -21,6 +21,7 @@ from tiktok_ns_pipeline.mapping.follow_ups import (
     RejectReason,
 )
 from tiktok_ns_pipeline.mapping.section import Currency, Id, Region, Section
+from tiktok_ns_pipeline.mapping.stock import NoStock, StockPublishing
 
 Rate = Annotated[Decimal, Field(gt=0, le=100)]
 """Percent."""
@@ -216,6 +217,10 @@ class Shop(Section):
     billing: BillingPolicy = Field(
         default=NoBilling(policy="none"),
         description="how shipments are billed: `policy: none`, cash_sale (with `account_id`) or invoice",
+    )
+    stock: StockPublishing = Field(
+        default=NoStock(policy="none"),
+        description="whether TikTok's stock follows NetSuite: `policy: none` or publish",
     )
 
     @field_validator("timezone")
