@@ -8,7 +8,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.orders.order_builder import mapping_with
@@ -292,6 +292,7 @@ goods = st.tuples(st.integers(1, 4), st.decimals("0", "99", places=2), st.decima
     taxed=st.booleans(),
     parcels=st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), max_size=6),
 )
+@example([(1, D(0), D(0)), (2, D(0), D("0.01"))], D(0), True, [[0, 1, 0, 0]])  # half a cent of discount
 def test_however_an_order_is_shipped_its_bills_sum_to_it_to_the_cent(
     lines: list[tuple[int, D, D]], shipping: D, taxed: bool, parcels: list[list[int]]
 ) -> None:

@@ -137,6 +137,12 @@ def _bill(
         if (number := of_reference.get(detail.reference)) is not None
         and spans[number].after > spans[number].before
     ]
+    # Of a discount of a cent, half is nothing: NetSuite leaves the line out, and refuses a tax on it.
+    taxes = [
+        tax
+        for tax in taxes
+        if tax.basis or tax.amount or not by_number[of_reference[tax.reference]].is_discount
+    ]
     lines = tuple(
         billed_share(
             line, spans[number], [one for one in taxes if one.reference == line.tax_reference], shop.currency
