@@ -417,6 +417,108 @@ FULFILMENT_RECONCILIATION_STATEMENTS = _table(
     version=("proved_at",),
 )
 
+RAW_NETSUITE_INVENTORY = _table(
+    "raw_netsuite_inventory",
+    "What NetSuite has of each item at each Location whose stock is published, as SuiteQL told it: what "
+    "changed since it landed last, and all of it once a day. Filed under the UTC day of reading.",
+    Column("item_id", "VARCHAR", "Internal id of the item.", required=True),
+    Column("location_id", "VARCHAR", "Internal id of the Location.", required=True),
+    Column("available", "DECIMAL(38,12)", "What can still be promised; null where NetSuite gave no number."),
+    Column("on_hand", "DECIMAL(38,12)", "What lies there."),
+    Column("committed", "DECIMAL(38,12)", "What open orders hold."),
+    Column("backordered", "DECIMAL(38,12)", "What open orders ask for beyond that."),
+    Column("in_transit", "DECIMAL(38,12)", "What is on its way there."),
+    Column("gone", "BOOLEAN", "Whether NetSuite did not return it any more.", required=True),
+    Column("reading", "VARCHAR", "`full`, or `touched`: what changed in between.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("item_id", "location_id"),
+    version=("read_at",),
+)
+
+RAW_TIKTOK_PRODUCTS = _table(
+    "raw_tiktok_products",
+    "Listings as TikTok Shop told them, those that changed. Filed under the UTC day of reading.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "product_id", "VARCHAR", "TikTok's product id; `unreadable-<hash>` where it has none.", required=True
+    ),
+    Column("status", "VARCHAR", "Status as sent (T 5.2)."),
+    Column("update_time", "TIMESTAMPTZ", "Instant of its last change at TikTok."),
+    Column("payload", "VARCHAR", "The product as it came, exact JSON.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading, by TikTok's clock.", required=True),
+    key=("channel", "shop", "product_id"),
+    version=("update_time", "read_at"),
+)
+
+RAW_TIKTOK_STOCK = _table(
+    "raw_tiktok_stock",
+    "What TikTok shows of each SKU in each warehouse, landed where it changed. Filed under the UTC day of "
+    "reading.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("sku_id", "VARCHAR", "TikTok's SKU id.", required=True),
+    Column("warehouse_id", "VARCHAR", "TikTok's warehouse id.", required=True),
+    Column("product_id", "VARCHAR", "TikTok's product id."),
+    Column("available", "BIGINT", "Units that can be ordered now (T 5.3).", required=True),
+    Column("committed", "BIGINT", "Units that open orders hold; null where TikTok does not tell."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "sku_id", "warehouse_id"),
+    version=("read_at",),
+)
+
+STAGED_STOCK_LEVELS = _table(
+    "staged_stock_levels",
+    "What each SKU should show in each warehouse, or why it is left alone, with every term of the number. "
+    "Filed under the UTC day of the decision; a decision lands where it differs from the last one.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("sku_id", "VARCHAR", "TikTok's SKU id.", required=True),
+    Column("warehouse_id", "VARCHAR", "TikTok's warehouse id.", required=True),
+    Column("seller_sku", "VARCHAR", "The seller's name of it; null where it has none."),
+    Column("outcome", "VARCHAR", "staged, held, skipped or parked.", required=True),
+    Column("level", "BIGINT", "TikTok units that it should show; null unless staged."),
+    Column("shown", "BIGINT", "TikTok units that it showed, as far as was known."),
+    Column("scarce", "BOOLEAN", "Whether its stock is divided among those who share it."),
+    Column("reason", "VARCHAR", "Why so, in business words."),
+    Column("terms", "VARCHAR", "Every term of the number, as JSON.", required=True),
+    Column("position_id", "BIGINT", "The newest movement that the number counts.", required=True),
+    Column("staged_at", "TIMESTAMPTZ", "Instant of staging.", required=True),
+    key=("channel", "shop", "sku_id", "warehouse_id"),
+    version=("staged_at",),
+)
+
+TIKTOK_STOCK_LEVELS = _table(
+    "tiktok_stock_levels",
+    "Levels that TikTok accepted, one row for each warehouse of a push. Filed under the UTC day of the push.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("sku_id", "VARCHAR", "TikTok's SKU id.", required=True),
+    Column("warehouse_id", "VARCHAR", "TikTok's warehouse id.", required=True),
+    Column("product_id", "VARCHAR", "TikTok's product id.", required=True),
+    Column("before", "BIGINT", "What TikTok showed just before.", required=True),
+    Column("level", "BIGINT", "What was written.", required=True),
+    Column("read_back", "BIGINT", "What TikTok showed just after; null where it could not be read."),
+    Column("version", "VARCHAR", "The intent and the newest movement that the level counts.", required=True),
+    Column("since", "TIMESTAMPTZ", "Instant of the movement that made the push due."),
+    Column("pushed_at", "TIMESTAMPTZ", "When TikTok had accepted it.", required=True),
+    key=("channel", "shop", "sku_id", "warehouse_id"),
+    version=("pushed_at",),
+)
+
+FBT_STOCK = _table(
+    "fbt_stock",
+    "What TikTok counts in its own warehouses beside the Location that mirrors them; ours never to push. "
+    "Filed under the UTC day of reading.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("warehouse_id", "VARCHAR", "TikTok's warehouse id.", required=True),
+    Column("sku_id", "VARCHAR", "TikTok's SKU id.", required=True),
+    Column("item_id", "VARCHAR", "Internal id of the item; null where none is known."),
+    Column("location_id", "VARCHAR", "Internal id of the Location."),
+    Column("counted", "DECIMAL(38,12)", "What TikTok has there, in NetSuite units.", required=True),
+    Column("on_hand", "DECIMAL(38,12)", "What NetSuite has on hand there; null where it is not known."),
+    Column("difference", "DECIMAL(38,12)", "counted - on_hand; null where they cannot be compared."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "warehouse_id", "sku_id"),
+    version=("read_at",),
+)
+
 TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_ORDERS,
     RAW_NETSUITE_ITEMS,
@@ -434,5 +536,11 @@ TABLES: tuple[Table, ...] = (
     NETSUITE_BILLS,
     FULFILMENT_RECONCILIATION,
     FULFILMENT_RECONCILIATION_STATEMENTS,
+    RAW_NETSUITE_INVENTORY,
+    RAW_TIKTOK_PRODUCTS,
+    RAW_TIKTOK_STOCK,
+    STAGED_STOCK_LEVELS,
+    TIKTOK_STOCK_LEVELS,
+    FBT_STOCK,
 )
 """All tables, in the order of the flow."""
