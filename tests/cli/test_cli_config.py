@@ -32,6 +32,26 @@ def test_the_sandbox_and_its_mapping_fit(shop: Shop):
         ("order_id: custbody_tts_order_id", "order_id: custbody_other", "custbody_other"),
         ("line_key: custcol_tts_line_key", "line_key: custcol_other", "custcol_other"),
         ('class_id: "2"', 'class_id: "222"', "222"),
+        (
+            '  "7000000000000000071": {location_id: "7"}',
+            '  "7000000000000000072": {location_id: "7"}',
+            "71 (",
+        ),
+        (
+            '  "7000000000000000091": {location_id: "9"',
+            '  "7000000000000000091": {location_id: "9", stock_location_ids: [9, 77]',
+            "77 (warehouses.7000000000000000091.stock_location_ids)",
+        ),
+        (
+            '  "7000000000000000091": {location_id: "9"',
+            '  "7000000000000000091": {location_id: "9", stock_location_ids: [7]',
+            "location 7, which is of subsidiary 1, not of the shop's (2)",
+        ),
+        (
+            '  "7000000000000000091": {location_id: "9"',
+            '  "7000000000000000091": {location_id: "10"',
+            "with 200 percent in all (uk 100, vn 100), so each is scaled down",
+        ),
         ('account_id: "125"', 'account_id: "12500"', "12500 (shops.us.billing.account_id)"),
         ('account_id: "125"', 'account_id: "126"', "account 126 is kept in currency 2"),
     ],
@@ -50,6 +70,24 @@ def test_a_clearing_account_that_nobody_may_use_is_named(shop: Shop):
     result = shop.run("config", "check")
     assert result.exit_code == 1
     assert any("account 125 is inactive" in line for line in findings(result.stdout, "wrong")), result.stdout
+
+
+def test_a_location_that_nobody_may_use_is_named(shop: Shop):
+    shop.consent()
+    shop.running.sandbox.books.patch("location", "6", {"isInactive": True})
+    result = shop.run("config", "check")
+    assert result.exit_code == 1
+    assert any("location 6, which is inactive" in line for line in findings(result.stdout, "wrong"))
+
+
+def test_a_shop_that_publishes_no_stock_is_told(shop: Shop):
+    shop.consent()
+    text = shop.mapping.read_text()
+    shop.mapping.write_text(text.replace("    stock: {policy: publish}\n", ""))
+    result = shop.run("config", "check")
+    assert result.exit_code == 0, result.output
+    told = [line for line in findings(result.stdout, "ok") if "TikTok's stock is left alone" in line]
+    assert len(told) == 2
 
 
 def test_a_shop_that_the_mapping_forgot_is_named(shop: Shop):

@@ -184,6 +184,18 @@ def test_the_carriers_of_a_delivery_option_are_listed() -> None:
     assert made.shop.asked[0].path == "/logistics/202309/delivery_options/44/shipping_providers"
 
 
+def test_warehouses_say_whether_they_sell() -> None:
+    rows = [
+        {"id": "1", "name": "Returns", "type": "RETURN_WAREHOUSE", "effect_status": "ENABLED"},
+        {"id": "2", "name": "Main", "type": "SALES_WAREHOUSE", "effect_status": "ENABLED"},
+        {"id": "3", "name": "On holiday", "type": "SALES_WAREHOUSE", "effect_status": "RESTRICTED"},
+        {"id": "4", "name": "Given up", "type": "SALES_WAREHOUSE", "effect_status": "DISABLED"},
+    ]
+    found, made = outcome(lambda client: client.fulfilment.warehouses(SHOP), ok({"warehouses": rows}))
+    assert [(one.id, one.sells) for one in found] == [("1", False), ("2", True), ("3", True), ("4", False)]
+    assert made.shop.asked[0].path == "/logistics/202309/warehouses"
+
+
 def test_an_option_of_tiktoks_own_carrier_has_no_carriers_to_name() -> None:
     failure, _ = outcome(lambda client: client.fulfilment.shipping_providers(SHOP, "44"), refusal(21008117))
     assert isinstance(failure, TikTokRefused)

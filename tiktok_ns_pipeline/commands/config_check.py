@@ -6,20 +6,25 @@ Every check answers for itself: *ok*, *wrong* (it must be mended, and the findin
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from collections.abc import Mapping as Document
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, cast
 
 from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.goods.problem import Problem
-from tiktok_ns_pipeline.mapping import Mapping
+from tiktok_ns_pipeline.mapping import Mapping, Shop
 from tiktok_ns_pipeline.mapping.follow_ups import CashSaleBilling
+from tiktok_ns_pipeline.mapping.stock import PublishedStock
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError, NetSuitePermissionError
 from tiktok_ns_pipeline.runtime import Runtime
+from tiktok_ns_pipeline.tiktok.calling import ShopAccess
 from tiktok_ns_pipeline.tiktok.errors import TikTokError
+from tiktok_ns_pipeline.tiktok.fulfilment import SellerWarehouse
 
 Verdict = Literal["ok", "wrong", "unknown"]
 
@@ -37,6 +42,7 @@ class Finding:
 _TABLE_OF: dict[str, tuple[str, str]] = {
     "subsidiary_id": ("subsidiary", "subsidiary"),
     "location_id": ("location", "location"),
+    "stock_location_ids": ("location", "location"),
     "fbt_location_id": ("location", "location"),
     "department_id": ("department", "department"),
     "class_id": ("classification", "class"),
@@ -58,6 +64,12 @@ FROM account a
 WHERE a.id IN ({markers})
 ORDER BY a.id ASC
 """
+_LOCATIONS = """
+SELECT l.id, l.subsidiary, l.isinactive
+FROM location l
+WHERE l.id IN ({markers})
+ORDER BY l.id ASC
+"""
 _ITEMS = """
 SELECT i.id, i.itemid, i.externalid, i.upccode, i.itemtype, i.isinactive
 FROM item i
@@ -68,8 +80,9 @@ ORDER BY i.id ASC
 
 async def check_accounts(runtime: Runtime) -> AsyncGenerator[Finding]:
     """Ask both accounts everything; one that cannot be reached gives one finding."""
+    selling: dict[str, list[SellerWarehouse]] = {}
     try:
-        async for finding in _check_tiktok(runtime):
+        async for finding in _check_tiktok(runtime, selling):
             yield finding
     except TikTokError as error:
         yield Finding("TikTok", "unknown", f"could not be asked: {error}")
@@ -78,11 +91,18 @@ async def check_accounts(runtime: Runtime) -> AsyncGenerator[Finding]:
             runtime.netsuite, runtime.mapping, runtime.settings.netsuite.slots
         ):
             yield finding
+        async for finding in _locations_of_stock(runtime.netsuite, runtime.mapping, selling):
+            yield finding
     except NetSuiteError as error:
         yield Finding("NetSuite", "unknown", f"could not be asked: {error}")
+    for finding in _shares(runtime.mapping, selling):
+        yield finding
 
 
-async def _check_tiktok(runtime: Runtime) -> AsyncGenerator[Finding]:
+async def _check_tiktok(
+    runtime: Runtime, selling: dict[str, list[SellerWarehouse]]
+) -> AsyncGenerator[Finding]:
+    """Shops, and the warehouses that they sell from, which are put into `selling` by shop code."""
     authorized = {shop.shop_id: shop for shop in await runtime.tiktok.authorized_shops()}
     for code, shop in runtime.mapping.shops.items():
         found = authorized.pop(shop.tiktok_shop_id, None)
@@ -100,6 +120,10 @@ async def _check_tiktok(runtime: Runtime) -> AsyncGenerator[Finding]:
             )
         else:
             yield Finding(subject, "ok", f"{found.name}, {found.region} {found.seller_type}")
+        if found is not None:
+            yield await _warehouses(runtime, shop, found, selling)
+        if not shop.stock.publishes:
+            yield Finding(f"stock of shop {code}", "ok", "`policy: none`: TikTok's stock is left alone")
     for found in authorized.values():
         yield Finding(
             f"shop {found.name}",
@@ -107,6 +131,94 @@ async def _check_tiktok(runtime: Runtime) -> AsyncGenerator[Finding]:
             f"the seller opened shop {found.shop_id} ({found.region}) to this app, but the mapping does not "
             "know it: none of its orders are posted. Add it under `shops`.",
         )
+
+
+async def _warehouses(
+    runtime: Runtime, shop: Shop, access: ShopAccess, selling: dict[str, list[SellerWarehouse]]
+) -> Finding:
+    """The warehouses that a shop sells from, each of which the mapping must know."""
+    subject = f"warehouses of shop {shop.code}"
+    try:
+        warehouses = await runtime.tiktok.fulfilment.warehouses(access)
+    except TikTokError as error:
+        return Finding(subject, "unknown", f"TikTok does not list them: {error}")
+    selling[shop.code] = found = [one for one in warehouses if one.sells]
+    unknown = [f"{one.id} ({one.name})" for one in found if one.id not in runtime.mapping.warehouses]
+    if unknown:
+        stock = " and the stock of its listings is not published" if shop.stock.publishes else ""
+        return Finding(
+            subject,
+            "wrong",
+            f"`warehouses` of the mapping does not have {', '.join(unknown)}: its orders are parked{stock}. "
+            "Add it with its `location_id`.",
+        )
+    return Finding(subject, "ok", f"{len(found)} sell, all are mapped")
+
+
+def _pools(
+    mapping: Mapping, selling: Document[str, Sequence[SellerWarehouse]]
+) -> Iterator[tuple[Shop, str, tuple[str, ...]]]:
+    """Every shop that publishes, with each warehouse it sells from and the Locations shown there."""
+    for code, warehouses in selling.items():
+        shop = mapping.shops[code]
+        for warehouse in warehouses:
+            locations = mapping.stock_locations(warehouse.id)
+            if shop.stock.publishes and locations:
+                yield shop, warehouse.id, locations
+
+
+async def _locations_of_stock(
+    netsuite: NetSuiteClient, mapping: Mapping, selling: Document[str, Sequence[SellerWarehouse]]
+) -> AsyncGenerator[Finding]:
+    """Locations whose stock is shown: in use, and of the subsidiary of the shop that shows them."""
+    pools = list(_pools(mapping, selling))
+    ids = sorted({location for _, _, locations in pools for location in locations})
+    if not ids:
+        return
+    query = _LOCATIONS.format(markers=", ".join("?" for _ in ids))
+    rows = {row["id"]: row for row in await netsuite.suiteql(query, ids)}
+    wrong = False
+    for shop, warehouse_id, locations in pools:
+        for location in locations:
+            if (row := rows.get(location)) is None:
+                continue  # `_ids` says so
+            if reason := _misplaced(row, shop):
+                wrong = True
+                yield Finding(
+                    f"stock of shop {shop.code}",
+                    "wrong",
+                    f"warehouse {warehouse_id} shows the stock of location {location}, which {reason}; "
+                    "correct `stock_location_ids` or `location_id` of the warehouse",
+                )
+    if not wrong:
+        yield Finding("locations of stock", "ok", f"{len(ids)} shown, each is of its shop's subsidiary")
+
+
+def _misplaced(row: Document[str, Any], shop: Shop) -> str | None:
+    """Why a location cannot serve a shop, if so. Without OneWorld it is of no subsidiary (N 8)."""
+    if row.get("isinactive") == "T":
+        return "is inactive in NetSuite"
+    subsidiaries = re.findall(r"[0-9]+", str(row.get("subsidiary") or ""))
+    if subsidiaries and shop.subsidiary_id not in subsidiaries:
+        return f"is of subsidiary {', '.join(subsidiaries)}, not of the shop's ({shop.subsidiary_id})"
+    return None
+
+
+def _shares(mapping: Mapping, selling: Document[str, Sequence[SellerWarehouse]]) -> Iterator[Finding]:
+    """Shops that show the same Locations, whose shares together should be all of it at most."""
+    sharing: dict[tuple[str, ...], dict[str, Decimal]] = defaultdict(dict)
+    for shop, _, locations in _pools(mapping, selling):
+        if isinstance(shop.stock, PublishedStock):
+            sharing[locations][shop.code] = shop.stock.share
+    for locations, shares in sorted(sharing.items()):
+        if (total := sum(shares.values())) > 100:
+            named = ", ".join(f"{code} {share}" for code, share in sorted(shares.items()))
+            yield Finding(
+                f"shares of location {', '.join(locations)}",
+                "wrong",
+                f"several shops show its stock, with {total} percent in all ({named}), so each is scaled "
+                "down; write `share` under `stock` of these shops so that they make 100",
+            )
 
 
 async def _check_netsuite(netsuite: NetSuiteClient, mapping: Mapping, slots: int) -> AsyncGenerator[Finding]:
@@ -170,8 +282,9 @@ def _named_ids(part: object, path: str) -> Iterator[tuple[str, str, str]]:
     if isinstance(part, dict):
         for key, value in cast("dict[str, Any]", part).items():
             place = f"{path}.{key}" if path else key
-            if key in _TABLE_OF and isinstance(value, str):
-                yield place, key, value
+            if key in _TABLE_OF and isinstance(value, (str, tuple)):
+                ids = (value,) if isinstance(value, str) else cast("tuple[str, ...]", value)
+                yield from ((place, key, one) for one in ids)
             else:
                 yield from _named_ids(value, place)
     elif isinstance(part, (list, tuple)):

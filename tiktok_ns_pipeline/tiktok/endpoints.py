@@ -156,6 +156,7 @@ _TABLE = (
         True,
         "seller.fulfillment.package.write",
     ),
+    Endpoint("warehouses", "GET", "/logistics/202309/warehouses", "read", True, "seller.logistics"),
     Endpoint(
         "shipping_providers",
         "GET",

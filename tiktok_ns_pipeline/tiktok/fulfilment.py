@@ -35,6 +35,15 @@ class ShippingProvider(NamedTuple):
     name: str
 
 
+class SellerWarehouse(NamedTuple):
+    """A place that a shop ships from or takes returns at (T 4.5)."""
+
+    id: str
+    name: str
+    sells: bool
+    """Whether buyers can be served from it: a warehouse for sales, not disabled."""
+
+
 class FulfilmentCalls:
     """Calls about packages; each raises TikTokError for every failure."""
 
@@ -176,6 +185,24 @@ class FulfilmentCalls:
         answer = await self._calls.call(ENDPOINTS["shipping_providers"], shop, path_values=path, lane=lane)
         found = [parse(_Provider, raw, "shipping provider") for raw in answer.rows("shipping_providers")]
         return [ShippingProvider(provider.id, provider.name or "") for provider in found]
+
+    async def warehouses(self, shop: ShopAccess, lane: Lane = "documents") -> list[SellerWarehouse]:
+        """The shop's warehouses, those for returns among them (T 4.5). Raises WireError."""
+        answer = await self._calls.call(ENDPOINTS["warehouses"], shop, lane=lane)
+        found = [parse(_Warehouse, raw, "warehouse") for raw in answer.rows("warehouses")]
+        return [
+            SellerWarehouse(
+                one.id, one.name or "", one.type == "SALES_WAREHOUSE" and one.effect_status != "DISABLED"
+            )
+            for one in found
+        ]
+
+
+class _Warehouse(Wire):
+    id: RequiredId
+    name: Text = None
+    type: Text = None
+    effect_status: Text = None
 
 
 class _Provider(Wire):
