@@ -17,7 +17,8 @@ from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
 from tiktok_ns_pipeline.tiktok.client import TikTokClient
-from tiktok_ns_pipeline.tiktok.errors import TikTokAmbiguous, TikTokRefused, meaning_of
+from tiktok_ns_pipeline.tiktok.errors import TikTokAmbiguous, TikTokRefused
+from tiktok_ns_pipeline.tiktok.meanings import meaning_of
 
 _PENDING = "CANCELLATION_REQUEST_PENDING"
 _KEYS = {"US": "us", "GB": "uk", "VN": "vn"}

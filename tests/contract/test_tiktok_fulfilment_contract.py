@@ -17,8 +17,9 @@ from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.tiktok.client import TikTokClient
-from tiktok_ns_pipeline.tiktok.errors import TikTokAmbiguous, TikTokPermissionError, TikTokRefused, meaning_of
+from tiktok_ns_pipeline.tiktok.errors import TikTokAmbiguous, TikTokPermissionError, TikTokRefused
 from tiktok_ns_pipeline.tiktok.fulfilment_models import Package
+from tiktok_ns_pipeline.tiktok.meanings import meaning_of
 from tiktok_ns_pipeline.tiktok.models import Order
 
 _OF_SELLER = "7091146663229654785"

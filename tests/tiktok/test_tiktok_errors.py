@@ -6,7 +6,6 @@ import pytest
 
 from tests.tiktok.samples import sample
 from tiktok_ns_pipeline.tiktok.errors import (
-    MEANINGS,
     RULES,
     PartialFailure,
     TikTokAmbiguous,
@@ -18,9 +17,9 @@ from tiktok_ns_pipeline.tiktok.errors import (
     TikTokTransient,
     TikTokUnknownError,
     error_class,
-    meaning_of,
     rule_for,
 )
+from tiktok_ns_pipeline.tiktok.meanings import MEANINGS, meaning_of
 
 _OBSERVED = sample("errors_observed.json")
 _EXPECTED: dict[int, type[TikTokError]] = {

@@ -17,9 +17,9 @@ from tiktok_ns_pipeline.tiktok.errors import (
     TikTokRefused,
     TikTokUnknownError,
     WireError,
-    meaning_of,
 )
 from tiktok_ns_pipeline.tiktok.fulfilment_models import PickupSlot
+from tiktok_ns_pipeline.tiktok.meanings import meaning_of
 
 _SEARCH, _DETAIL = sample("oas_fulfillment_package_search_detail.json")
 _SPLIT = {entry["endpoint"]: entry for entry in sample("oas_fulfillment_split_combine.json")}

@@ -34,7 +34,8 @@ from tiktok_ns_pipeline.ledger.intents import Intent
 from tiktok_ns_pipeline.mapping import Mapping as SellerMapping
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.tiktok.client import ShopAccess, TikTokClient
-from tiktok_ns_pipeline.tiktok.errors import TikTokRefused, meaning_of
+from tiktok_ns_pipeline.tiktok.errors import TikTokRefused
+from tiktok_ns_pipeline.tiktok.meanings import meaning_of
 
 Answer = Literal["approve", "reject", "person"]
 

@@ -15,14 +15,13 @@ from tiktok_ns_pipeline.fulfilment.telling import name_of
 from tiktok_ns_pipeline.ledger.intents import Intent
 from tiktok_ns_pipeline.mapping.follow_ups import FulfilmentRules
 from tiktok_ns_pipeline.tiktok.errors import (
-    Meaning,
     TikTokAmbiguous,
     TikTokError,
     TikTokThrottled,
     TikTokTransient,
     WireError,
-    meaning_of,
 )
+from tiktok_ns_pipeline.tiktok.meanings import Meaning, meaning_of
 
 _A_MINUTE = timedelta(minutes=1)
 _LONG_ENOUGH = timedelta(hours=1)

@@ -106,6 +106,10 @@ class Caller:
         self._timeout_s = timeout_s
         self._limiter = limiter
 
+    def now(self) -> datetime:
+        """Our clock."""
+        return self._clock.now()
+
     async def pages(
         self,
         endpoint: Endpoint,

@@ -11,7 +11,7 @@ codes into error classes, and the class says what may be done:
     TikTokRefused                this request will be refused however often it is sent
     TikTokUnknownError           a code that nobody documented; a person should look
 
-Some refusals also steer what is done next: `meaning_of` says which, by a second table.
+Some refusals also steer what is done next: see `meanings`.
 
 A call can also succeed in part: code 0 with `data.errors[]` (T 1.6), which is a `PartialFailure`
 each, not an exception. An answer that cannot be read as what it should be is a `WireError`.
@@ -20,7 +20,7 @@ each, not an exception. An answer that cannot be read as what it should be is a 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 from tiktok_ns_pipeline.tiktok.endpoints import Effect
 
@@ -152,6 +152,8 @@ TOKEN_NOT_ACCEPTED = frozenset({105001, 36009005})
 """The token may have been replaced meanwhile: read it again (T 2.3)."""
 NOT_YOUR_ORDER = 21008111
 """An order of another shop, also one of many in a batch (T 3.1)."""
+TOO_MANY_HITS = 12052180
+"""A search of products with more than 10,000 of them: ask for less time at once (T 5.1)."""
 
 # fmt: off
 _SYSTEM_FAULTS = (
@@ -219,7 +221,10 @@ RULES: tuple[ErrorRule, ...] = (
         "T 1.1",
     ),
     ErrorRule(
-        TikTokPermissionError, (36009043, 36009044), "the shop or its seller is inactive at TikTok", "T 2.3"
+        TikTokPermissionError,
+        (36009043, 36009044, 12052700),
+        "the shop or its seller is inactive at TikTok",
+        "T 2.3",
     ),
     ErrorRule(
         TikTokRefused,
@@ -238,159 +243,6 @@ RULES: tuple[ErrorRule, ...] = (
 )
 
 _RULE_OF = {code: rule for rule in RULES for code in rule.codes}
-
-Meaning = Literal[
-    "already_shipped",
-    "on_hold",
-    "not_awaiting_shipment",
-    "cancelled",
-    "request_pending",
-    "tracking_unknown",
-    "tracking_duplicate",
-    "update_refused",
-    "not_shipped_yet",
-    "name_the_lines",
-    "slot_refused",
-    "invoice_missing",
-    "label_bought",
-    "not_in_market",
-    "channel_ships",
-    "package_gone",
-    "not_yours",
-    "already_answered",
-    "reason_refused",
-]
-"""What a refusal says about the record that was asked for, whatever the endpoint."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeaningRow:
-    """A row of the table of refusals that decide what is done next."""
-
-    meaning: Meaning
-    codes: tuple[int, ...]
-    says: str
-    source: str
-
-
-_CODE_LIST = "T 2.3, list of domain codes"
-MEANINGS: tuple[MeaningRow, ...] = (
-    MeaningRow(
-        "already_shipped",
-        (21011020, 21011040, 21008099, 11006021, 21042056),
-        "the units are shipped already; read the package to see whether as we want it",
-        "T 2.3, ship",
-    ),
-    MeaningRow(
-        "already_shipped",
-        (21011006, 21011027, 25001045),
-        "shipped or even delivered already, also when a cancellation is to be approved",
-        _CODE_LIST,
-    ),
-    MeaningRow("on_hold", (21011044,), "the buyer may still cancel freely; ship later", "T 2.3, 3.2"),
-    MeaningRow(
-        "not_awaiting_shipment",
-        (21042057,),
-        "the order is in a state in which nothing is shipped; read it again",
-        _CODE_LIST,
-    ),
-    MeaningRow("cancelled", (21011041, 21011042), "the order is cancelled", "T 2.3, ship"),
-    MeaningRow(
-        "request_pending",
-        (21011007, 21008044),
-        "the buyer asked to cancel or return; answer that first",
-        "T 2.3, ship",
-    ),
-    MeaningRow("request_pending", (21021010,), "the same about one package", _CODE_LIST),
-    MeaningRow(
-        "tracking_unknown",
-        (21011022, 11028006, 21022032),
-        "no carrier knows the tracking number, or not this one",
-        "T 2.3, ship",
-    ),
-    MeaningRow(
-        "tracking_unknown",
-        (21004012, 21004015, 21004016),
-        "the tracking number is not one of this carrier",
-        _CODE_LIST,
-    ),
-    MeaningRow(
-        "tracking_duplicate",
-        (21011025, 21034012, 21011026),
-        "the tracking number is in use, or was used too often",
-        "T 2.3, 4.4",
-    ),
-    MeaningRow(
-        "update_refused",
-        (21011049, 21011050, 21011051, 21011052, 21011030),
-        "the tracking cannot be changed (any more)",
-        "T 2.3, tracking update",
-    ),
-    MeaningRow(
-        "update_refused",
-        (21011004, 25001010),
-        "the tracking is not the seller's to change, or the goods came back",
-        _CODE_LIST,
-    ),
-    MeaningRow("not_shipped_yet", (21011043,), "nothing to correct: ship it instead", _CODE_LIST),
-    MeaningRow("name_the_lines", (21011048,), "several packages are open; name the units", "T 2.3"),
-    MeaningRow(
-        "slot_refused",
-        (21011053, 21011054, 21004017),
-        "the pick-up needs a slot, or another one; ask for the slots",
-        _CODE_LIST,
-    ),
-    MeaningRow(
-        "invoice_missing",
-        (21004006, 21004019, 21004020),
-        "the invoice is missing or not accepted (BR)",
-        "T 2.3, 4.1",
-    ),
-    MeaningRow(
-        "label_bought",
-        (21008042, 21022025),
-        "TikTok's label was bought for it, so its carrier takes it",
-        _CODE_LIST,
-    ),
-    MeaningRow("not_in_market", (21008106,), "this market ships by another call", "T 2.3, 4.1"),
-    MeaningRow(
-        "channel_ships", (21008117, 21008025), "TikTok's own warehouse or carrier does it", "T 2.3, 4.1"
-    ),
-    MeaningRow(
-        "package_gone",
-        (21011001,),
-        "no such package: split or combined meanwhile; read the order again",
-        "T 4.4, list of domain codes",
-    ),
-    MeaningRow("not_yours", (NOT_YOUR_ORDER,), "it belongs to another shop", "T 2.3"),
-    MeaningRow("not_yours", (21011028, 25020005), "it belongs to another shop", _CODE_LIST),
-    MeaningRow(
-        "already_answered",
-        (25001003,),
-        "the state of the order or request does not allow the answer (any more)",
-        "T 2.3, returns",
-    ),
-    MeaningRow(
-        "already_answered",
-        (25011011, 25011012, 25020003, 25020009, 25020010),
-        "the request was approved, rejected or withdrawn meanwhile",
-        _CODE_LIST,
-    ),
-    MeaningRow(
-        "reason_refused",
-        (25001014, 25001020),
-        "the reason is unknown or retired; ask for the reasons that hold",
-        "T 2.3, returns",
-    ),
-    MeaningRow("reason_refused", (25001016, 25001057), "the reason does not fit the answer", _CODE_LIST),
-)
-_MEANING_OF: dict[int, Meaning] = {code: row.meaning for row in MEANINGS for code in row.codes}
-
-
-def meaning_of(code: int | None) -> Meaning | None:
-    """What a refusal's code says about the record; None when it steers nothing."""
-    return _MEANING_OF.get(code) if code is not None else None
-
 
 # Orders, fulfilment, products, packages and logistics, finance, cancellations and returns: an error
 # of these numbers that is not in the table is the domain's refusal (T 2.3).
