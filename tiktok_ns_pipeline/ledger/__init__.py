@@ -22,6 +22,7 @@ from tiktok_ns_pipeline.ledger.inbox import Inbox
 from tiktok_ns_pipeline.ledger.intents import Intents
 from tiktok_ns_pipeline.ledger.leases import Leases
 from tiktok_ns_pipeline.ledger.links import Links
+from tiktok_ns_pipeline.ledger.stock import Stock
 from tiktok_ns_pipeline.ledger.tokens import LedgerTokenStore
 
 __all__ = ["Ledger", "LedgerError", "Transaction"]
@@ -39,6 +40,7 @@ class Transaction:
     audit: Audit
     inbox: Inbox
     expected_returns: ExpectedReturns
+    stock: Stock
 
 
 class Ledger:
@@ -86,4 +88,5 @@ class Ledger:
             audit=Audit(connection, now),
             inbox=Inbox(connection, now),
             expected_returns=ExpectedReturns(connection, now),
+            stock=Stock(connection, now),
         )

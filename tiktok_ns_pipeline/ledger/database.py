@@ -68,10 +68,14 @@ def insert_or_skip(table: sa.Table) -> sa.Insert:
     return _insert(table, "ON CONFLICT DO NOTHING")
 
 
-def insert_or_update(table: sa.Table, *, key: Sequence[str], changing: Sequence[str]) -> sa.Insert:
-    """An INSERT that changes some columns where a row of the same key is there already."""
-    changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
-    return _insert(table, f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
+def insert_or_update(
+    table: sa.Table, *, key: Sequence[str], changing: Sequence[str], adding: Sequence[str] = ()
+) -> sa.Insert:
+    """An INSERT that changes some columns where a row of the same key is there already, and adds to
+    others."""
+    changes = [f"{name} = excluded.{name}" for name in changing]
+    changes += [f"{name} = {table.name}.{name} + excluded.{name}" for name in adding]
+    return _insert(table, f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}")
 
 
 def _insert(table: sa.Table, on_conflict: str) -> sa.Insert:

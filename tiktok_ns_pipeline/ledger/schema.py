@@ -7,6 +7,7 @@ UTC: TIMESTAMPTZ in PostgreSQL, fixed-width ISO text in SQLite, so that text ord
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,6 +40,36 @@ class UtcInstant(sa.types.TypeDecorator[datetime]):
             return None
         instant = datetime.fromisoformat(value) if isinstance(value, str) else value
         return instant.astimezone(UTC)
+
+
+class Quantity(sa.types.TypeDecorator[Decimal]):
+    """An exact quantity with six places. SQLite, which has no decimals, counts millionths."""
+
+    impl = sa.Numeric(20, 6)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """NUMERIC where it exists, whole millionths where it does not."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.BigInteger())
+        return dialect.type_descriptor(sa.Numeric(20, 6))
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:
+        """Refuse what is finer than a millionth, which could not be stored as it is."""
+        if value is None:
+            return None
+        millionths = value.scaleb(6)
+        if millionths != millionths.to_integral_value():
+            raise ValueError(f"{value} is finer than a millionth; quantities have at most six places")
+        return int(millionths) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        """Give the quantity back as it was put in, without zeros after the point."""
+        if value is None:
+            return None
+        exact = Decimal(value).scaleb(-6) if dialect.name == "sqlite" else Decimal(value)
+        whole = exact.to_integral_value()
+        return whole if whole == exact else exact.normalize()
 
 
 metadata = sa.MetaData()
@@ -246,17 +277,65 @@ governor_budgets = sa.Table(
     sa.Column("updated_at", UtcInstant, nullable=False),
 )
 
+# Ids are given by `ledger.stock`, which lets one writer at a time in: a later row has a larger id.
 stock_positions = sa.Table(
     "stock_positions",
     metadata,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
-    sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("id", _ID, primary_key=True, autoincrement=False),
+    sa.Column("account", sa.String(20), nullable=False),
     sa.Column("shop", sa.String(40), nullable=False),
     sa.Column("sku", sa.String(120), nullable=False),
-    sa.Column("warehouse", sa.String(60), nullable=False),
-    sa.Column("movement", sa.String(40), nullable=False),
-    sa.Column("quantity", sa.Numeric(20, 6), nullable=False),
+    sa.Column("place", sa.String(60), nullable=False),
+    sa.Column("movement", sa.String(20), nullable=False),
+    sa.Column("quantity", Quantity, nullable=False),
     sa.Column("reference", sa.String(120), nullable=False),
+    sa.Column("at", UtcInstant, nullable=False),
+)
+sa.Index(
+    "ix_stock_positions_key",
+    stock_positions.c.account,
+    stock_positions.c.shop,
+    stock_positions.c.sku,
+    stock_positions.c.place,
+    stock_positions.c.id,
+)
+sa.Index(
+    "ix_stock_positions_movement", stock_positions.c.account, stock_positions.c.movement, stock_positions.c.at
+)
+
+stock_balances = sa.Table(
+    "stock_balances",
+    metadata,
+    sa.Column("account", sa.String(20), primary_key=True),
+    sa.Column("shop", sa.String(40), primary_key=True),
+    sa.Column("sku", sa.String(120), primary_key=True),
+    sa.Column("place", sa.String(60), primary_key=True),
+    sa.Column("quantity", Quantity, nullable=False),
+    sa.Column("position_id", _ID, nullable=False),
+    sa.Column("changed_at", UtcInstant, nullable=False),
+    sa.Column("read_at", UtcInstant),
+)
+
+# What each order holds of a balance. Orders that hold nothing any more stay until they are rolled up,
+# so those that do hold something are found by an index of their own.
+stock_holds = sa.Table(
+    "stock_holds",
+    metadata,
+    sa.Column("account", sa.String(20), primary_key=True),
+    sa.Column("shop", sa.String(40), primary_key=True),
+    sa.Column("reference", sa.String(120), primary_key=True),
+    sa.Column("sku", sa.String(120), primary_key=True),
+    sa.Column("place", sa.String(60), primary_key=True),
+    sa.Column("quantity", Quantity, nullable=False),
+    sa.Column("changed_at", UtcInstant, nullable=False),
+)
+IS_HELD = sa.text("account = 'uncommitted' AND quantity <> 0")
+sa.Index(
+    "ix_stock_holds_open",
+    stock_holds.c.shop,
+    stock_holds.c.reference,
+    sqlite_where=IS_HELD,
+    postgresql_where=IS_HELD,
 )
 
 audit = sa.Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from tiktok_ns_pipeline.ledger.schema import UtcInstant
+from tiktok_ns_pipeline.ledger.schema import Quantity, UtcInstant
 
 revision = "0001"
 down_revision = None
@@ -181,16 +181,58 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
-        "stock_positions",
-        sa.Column("id", _ID, autoincrement=True, nullable=False),
-        sa.Column("at", UtcInstant(), nullable=False),
+        "stock_balances",
+        sa.Column("account", sa.String(length=20), nullable=False),
         sa.Column("shop", sa.String(length=40), nullable=False),
         sa.Column("sku", sa.String(length=120), nullable=False),
-        sa.Column("warehouse", sa.String(length=60), nullable=False),
-        sa.Column("movement", sa.String(length=40), nullable=False),
-        sa.Column("quantity", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("place", sa.String(length=60), nullable=False),
+        sa.Column("quantity", Quantity(), nullable=False),
+        sa.Column("position_id", _ID, nullable=False),
+        sa.Column("changed_at", UtcInstant(), nullable=False),
+        sa.Column("read_at", UtcInstant(), nullable=True),
+        sa.PrimaryKeyConstraint("account", "shop", "sku", "place"),
+    )
+    op.create_table(
+        "stock_holds",
+        sa.Column("account", sa.String(length=20), nullable=False),
+        sa.Column("shop", sa.String(length=40), nullable=False),
         sa.Column("reference", sa.String(length=120), nullable=False),
+        sa.Column("sku", sa.String(length=120), nullable=False),
+        sa.Column("place", sa.String(length=60), nullable=False),
+        sa.Column("quantity", Quantity(), nullable=False),
+        sa.Column("changed_at", UtcInstant(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "shop", "reference", "sku", "place"),
+    )
+    is_held = sa.text("account = 'uncommitted' AND quantity <> 0")
+    op.create_index(
+        "ix_stock_holds_open",
+        "stock_holds",
+        ["shop", "reference"],
+        unique=False,
+        sqlite_where=is_held,
+        postgresql_where=is_held,
+    )
+    op.create_table(
+        "stock_positions",
+        sa.Column("id", _ID, autoincrement=False, nullable=False),
+        sa.Column("account", sa.String(length=20), nullable=False),
+        sa.Column("shop", sa.String(length=40), nullable=False),
+        sa.Column("sku", sa.String(length=120), nullable=False),
+        sa.Column("place", sa.String(length=60), nullable=False),
+        sa.Column("movement", sa.String(length=20), nullable=False),
+        sa.Column("quantity", Quantity(), nullable=False),
+        sa.Column("reference", sa.String(length=120), nullable=False),
+        sa.Column("at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_stock_positions_key",
+        "stock_positions",
+        ["account", "shop", "sku", "place", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_stock_positions_movement", "stock_positions", ["account", "movement", "at"], unique=False
     )
     op.create_table(
         "webhook_inbox",
