@@ -29,6 +29,7 @@ import sqlalchemy as sa
 from tiktok_ns_pipeline.ledger import schema
 from tiktok_ns_pipeline.ledger.cursors import Cursors
 from tiktok_ns_pipeline.ledger.database import insert_or_update
+from tiktok_ns_pipeline.tiktok.slot import Slot
 
 Account = Literal["netsuite", "uncommitted", "tiktok", "unseen"]
 MovementKind = Literal[
@@ -61,14 +62,6 @@ class StockKey(NamedTuple):
     shop: str
     sku: str
     place: str
-
-
-class Slot(NamedTuple):
-    """One number that TikTok shows."""
-
-    shop: str
-    sku_id: str
-    warehouse_id: str
 
 
 def netsuite_key(item_id: str, location_id: str) -> StockKey:
@@ -335,8 +328,10 @@ class Stock:
         for order in {(order.shop, order.order_id): order for order in orders}.values():
             has = held.get((order.shop, order.order_id), Held())
             if not has.sold and self._is_rolled_up(order.placed_at):
-                order = replace(order, sold={}, uncommitted=order.uncommitted if has.uncommitted else {})
-            rows = list(_of_order(order, has, read_at))
+                taken = replace(order, sold={}, uncommitted=order.uncommitted if has.uncommitted else {})
+            else:
+                taken = order
+            rows = list(_of_order(taken, has, read_at))
             self.post(rows)
             posted += rows
             posted += self._explain(order, rows)
