@@ -11,13 +11,14 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from tiktok_ns_pipeline.clock import Clock
-from tiktok_ns_pipeline.sandbox.books import billing, fulfilments, journals, masters, orders
+from tiktok_ns_pipeline.sandbox.books import billing, fulfilments, journals, masters, movements, orders
 from tiktok_ns_pipeline.sandbox.books.catalogue import SUITE_TAX_ONLY, RecordType, catalogue
 from tiktok_ns_pipeline.sandbox.books.desk import RECEIVABLE, Desk, PeriodState
 from tiktok_ns_pipeline.sandbox.books.errors import (
@@ -44,6 +45,8 @@ ACCOUNT = "1234567_SB1"
 BASE_URL = "https://1234567-sb1.suitetalk.api.netsuite.com"
 TIME_ZONE = "America/Los_Angeles"
 
+# Orders that hold or announce stock.
+_HOLDING = (orders.SALES_ORDER.path, movements.TRANSFER_ORDER.path, movements.PURCHASE_ORDER.path)
 _IDENTIFIER = re.compile(r"-?[1-9]\d{0,17}")
 
 Script = Callable[[RecordType, dict[str, Any]], None]
@@ -113,7 +116,7 @@ class Books:
             given, unknown = self._read(kind, body, names, script)
             if "id" in given:
                 raise invalid_content("a new record has no id yet.", "id")
-            return Saved(self._commit(None, self._made(kind, None, given, frozenset())), unknown)
+            return Saved(self._saved(None, self._made(kind, None, given, frozenset())), unknown)
 
     def patch(
         self,
@@ -131,8 +134,8 @@ class Books:
             given.pop("id", None)
             if old.type is fulfilments.ITEM_FULFILLMENT:
                 fulfilment, order = fulfilments.changed_fulfilment(self._desk, old, given, replace)
-                return Saved(self._commit(old, fulfilment, order), unknown)
-            return Saved(self._commit(old, self._made(old.type, old, given, replace)), unknown)
+                return Saved(self._saved(old, fulfilment, order), unknown)
+            return Saved(self._saved(old, self._made(old.type, old, given, replace)), unknown)
 
     def upsert(
         self,
@@ -170,9 +173,11 @@ class Books:
                 made, order = fulfilments.fulfilled(self._desk, source, given)
             elif source.type is orders.SALES_ORDER and target.name in RECEIVABLE:
                 made, order = billing.billed_order(self._desk, target, source, given)
+            elif source.type in movements.ORDERED:
+                made, order = movements.followed_up(self._desk, target, source, given)
             else:
                 raise refused(f"You can not initialize {target.path}: invalid reference {source.id}.")
-            return Saved(self._commit(None, made, order), unknown)
+            return Saved(self._saved(None, made, order), unknown)
 
     def delete(self, type_name: str, identifier: str) -> None:
         """Remove a record that nothing depends on. Raises BookError."""
@@ -184,9 +189,7 @@ class Books:
                 raise refused("This record cannot be deleted because it has dependent records.")
             if posts(record):
                 self._desk.check_open(record)
-            order = self._order_without(record)
-            self._store.commit(self._desk.now(), [order] if order else [], [record])
-            self._move_stock(record, None, order)
+            self._commit(record, None, self._order_without(record))
 
     def record(self, type_name: str, identifier: str, url: str | None = None) -> Record:
         """The record of that id or `eid:` external id. Raises BookError as the service does (N 4.2)."""
@@ -271,9 +274,10 @@ class Books:
             for target, identifier in (("item", item_id), ("location", location_id)):
                 if not self._desk.exists(target, identifier):
                     raise LookupError(f"the books have no {target} {identifier}")
+            now = self._desk.now()
+            self._store.commit(now, ())
             self._desk.stock.set_on_hand(item_id, location_id, Decimal(on_hand))
-            self._store.commit(self._desk.now(), ())
-            self._note_stock()
+            self._note_stock(now)
 
     def stock(self, item_id: str, location_id: str) -> Position:
         """What lies at a location and who wants it."""
@@ -340,6 +344,8 @@ class Books:
             return orders.saved_order(self._desk, old, given, replace)
         if kind is journals.JOURNAL:
             return journals.saved_journal(self._desk, old, given, replace)
+        if kind in movements.SAVED:
+            return movements.saved_movement(self._desk, kind, old, given, replace)
         if kind.name in RECEIVABLE:
             return billing.saved_bill(self._desk, kind, old, given, replace)
         if kind is fulfilments.ITEM_FULFILLMENT:
@@ -349,36 +355,40 @@ class Books:
             raise BookError(403, "INSUFFICIENT_PERMISSION", f"Permission Violation: {needed}.")
         return masters.saved_master(self._desk, kind, old, given, replace)
 
-    def _commit(self, old: Record | None, new: Record, order: Record | None = None) -> Record:
-        """Store a save and the order that it moves, then let stock follow."""
-        self._store.commit(self._desk.now(), [new] if order is None else [new, order])
-        self._move_stock(old, new, order)
+    def _saved(self, old: Record | None, new: Record, order: Record | None = None) -> Record:
+        self._commit(old, new, order)
         return new
 
-    def _move_stock(self, old: Record | None, new: Record | None, order: Record | None) -> None:
-        touched = new or old
-        kind = touched.type if touched else None
-        if kind is orders.SALES_ORDER:
-            orders.hold_stock(self._desk, old, new)
-        if order is not None:
-            orders.hold_stock(self._desk, None, order)
-        if kind is fulfilments.ITEM_FULFILLMENT:
-            fulfilments.move_stock(self._desk, old, new)
-            self._store.commit(self._desk.now(), ())
-        self._note_stock()
+    def _commit(self, old: Record | None, new: Record | None, order: Record | None) -> None:
+        """Store a change and the order that it moves, then let stock follow, all at one instant."""
+        now = self._desk.now()
+        order_before = self._store.get(order.type.path, order.id) if order else None
+        removed = [old] if old is not None and new is None else []
+        self._store.commit(now, [one for one in (new, order) if one is not None], removed)
+        movements.follow(self._desk, order_before, order)
+        movements.follow(self._desk, old, new)
+        self._note_stock(now)
 
-    def _note_stock(self) -> None:
-        """Lines whose commitment moved look different in queries."""
+    def _note_stock(self, now: datetime) -> None:
+        """Stock has moved: lines whose commitment moved look different in queries."""
         stock = self._desk.stock
-        self._store.note_changed(("salesorder", order) for order in stock.changed_orders)
+        stock.remember(now)
+        self._store.note_changed(
+            (record.type.path, record.id)
+            for record in (self._store.in_group("transaction", order) for order in stock.changed_orders)
+            if record is not None
+        )
         stock.changed_orders.clear()
+        self._store.save()
 
     def _order_without(self, record: Record) -> Record | None:
         """The order as it is once a fulfilment or bill of it is gone."""
         origin = record.get("createdFrom")
         if origin is None:
             return None
-        order = self._desk.the("salesOrder", origin)
+        order = self._desk.the("transaction", origin)
+        if order.type in movements.ORDERED:
+            return movements.order_after(self._desk, order, record, -1)
         if record.type is fulfilments.ITEM_FULFILLMENT:
             return fulfilments.order_after(self._desk, order, record, None)
         return billing.order_after(self._desk, order, record, -1)
@@ -395,9 +405,11 @@ class Books:
         return Renderer(self.base_url, self.find, expand=True).record(self.live(record))
 
     def _hold_stock_again(self) -> None:
-        for order in self._store.all("salesorder"):
-            orders.hold_stock(self._desk, None, order)
+        for path in _HOLDING:
+            for order in self._store.all(path):
+                movements.follow_again(self._desk, order)
         self._desk.stock.changed_orders.clear()
+        self._desk.stock.remember(self._desk.now())
 
     def _read_settings(self) -> None:
         file = self._store.file

@@ -59,9 +59,12 @@ class Schema:
 Group = Literal["transaction", "entity", "item", "list"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordType:
-    """One type of record. `code` is what SuiteQL calls it (N 3.3), `prefix` opens its numbers."""
+    """One type of record, equal to itself only.
+
+    `code` is what SuiteQL calls it (N 3.3), `prefix` opens its numbers.
+    """
 
     name: str
     path: str
@@ -97,6 +100,10 @@ _TRANSACTIONS = {
     "journalEntry": ("Journal", "JE", "Journal"),
     "returnAuthorization": ("RtnAuth", "RMA", "Return Authorization"),
     "itemReceipt": ("ItemRcpt", "IR", "Item Receipt"),
+    "inventoryAdjustment": ("InvAdjst", "IA", "Inventory Adjustment"),
+    "inventoryTransfer": ("InvTrnfr", "IT", "Inventory Transfer"),
+    "transferOrder": ("TrnfrOrd", "TO", "Transfer Order"),
+    "purchaseOrder": ("PurchOrd", "PO", "Purchase Order"),
 }
 # name: (SuiteQL item type, label)
 _ITEMS = {

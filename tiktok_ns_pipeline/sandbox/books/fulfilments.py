@@ -71,6 +71,8 @@ def changed_fulfilment(
     desk: Desk, old: Record, given: Mapping[str, Any], replace: frozenset[str]
 ) -> tuple[Record, Record]:
     """A fulfilment after a change of its header or packages, and its order after it."""
+    if old.get("orderType") != "SalesOrd":
+        raise refused("The item fulfillment of a transfer order cannot be changed here.")
     if given.get("item"):
         raise refused("The lines of a saved item fulfillment cannot be changed here.")
     body = merged_header(ITEM_FULFILLMENT.schema, old.fields, given)
@@ -92,16 +94,6 @@ def order_after(desk: Desk, order: Record, old: Record | None, new: Record | Non
                 lines[line["orderLine"]][count] += sign * line["quantity"]
     body = {**order.fields, "item": list(lines.values()), "lastModifiedDate": desk.now_text()}
     return Record(order.type, order.id, with_status(body))
-
-
-def move_stock(desk: Desk, old: Record | None, new: Record | None) -> None:
-    """Let stock follow; call it once the change is certain."""
-    for fulfilment, sign in ((old, 1), (new, -1)):
-        if fulfilment is None or fulfilment.get("shipStatus") != "C":
-            continue
-        for line in fulfilment.lines():
-            if "_stockQuantity" in line:
-                desk.stock.move(line["item"], line["location"], sign * Decimal(line["_stockQuantity"]))
 
 
 def _dated(desk: Desk, old: Record | None, body: dict[str, Any]) -> None:

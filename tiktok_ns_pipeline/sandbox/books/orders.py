@@ -13,7 +13,7 @@ their way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +39,9 @@ from tiktok_ns_pipeline.sandbox.books.stock import Holder, Place
 from tiktok_ns_pipeline.sandbox.books.store import Record
 
 SALES_ORDER = record_type("salesOrder")
+
+Held = Callable[[Place, Holder], Decimal]
+"""What an order line holds at a place, in stock units."""
 
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
@@ -280,36 +283,30 @@ def demands(desk: Desk, order: Record) -> Iterator[tuple[Place, Holder, Decimal]
             yield (item, line["location"]), (order.id, line["line"]), wanted * number
 
 
-def hold_stock(desk: Desk, old: Record | None, new: Record | None) -> None:
-    """Let stock follow an order's change; call it once the change is certain."""
-    wanted = {(place, holder): asked for place, holder, asked in demands(desk, new)} if new else {}
-    for place, holder, _ in demands(desk, old) if old else ():
-        if (place, holder) not in wanted:
-            desk.stock.ask(place, holder, _ZERO)
-    for (place, holder), asked in wanted.items():
-        desk.stock.ask(place, holder, asked)
-
-
-def committed_of(desk: Desk, order: Record, line: Mapping[str, Any]) -> Decimal:
+def _committed_of(desk: Desk, order: Record, line: Mapping[str, Any], held: Held) -> Decimal:
     """How much of a line, in its own unit, is promised from stock."""
     if line.get("location") is None:
         return _ZERO
     shares = [
-        desk.stock.committed((item, line["location"]), (order.id, line["line"])) // number
+        held((item, line["location"]), (order.id, line["line"])) // number
         for item, number in members(desk, line)
     ]
     return min(shares, default=_ZERO)
 
 
-def live_lines(desk: Desk, order: Record) -> list[Line]:
-    """The order's lines with the figures that answers carry beside what is kept."""
+def live_lines(desk: Desk, order: Record, held: Held | None = None) -> list[Line]:
+    """The order's lines with the figures that answers carry beside what is kept.
+
+    `held` tells what a line holds at a place; without it that is what it holds now.
+    """
+    held = held or desk.stock.committed
     lines: list[Line] = []
     waiting = order.get("status") in _WAITING
     for line in order.lines():
         shown = dict(line)
         shown["isOpen"] = not line["isClosed"] and not is_billed(line)
         if line["itemType"] in FULFILLABLE:
-            committed = committed_of(desk, order, line)
+            committed = _committed_of(desk, order, line, held)
             open_quantity = line["quantity"] - line["quantityFulfilled"]
             backordered = open_quantity - committed if waiting and not line["isClosed"] else _ZERO
             shown["quantityCommitted"] = committed

@@ -46,7 +46,7 @@ def _raw(desk: Desk, record: Record) -> Iterator[Posting]:
             for line in record.lines("line"):
                 amount = line.get("debit", _ZERO) - line.get("credit", _ZERO)
                 yield Posting(line["line"], line["account"], amount)
-        case "itemFulfillment":
+        case "itemFulfillment" if record.get("orderType") == "SalesOrd":
             yield from _cost(desk, record)
         case "salesOrder":
             yield from _sale(desk, record, _ORDERS)

@@ -8,17 +8,18 @@ tables do. Line 0 is a document's main line; tax, shipping and cost lines have n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tiktok_ns_pipeline.sandbox.books import orders
+from tiktok_ns_pipeline.sandbox.books import movements, orders
 from tiktok_ns_pipeline.sandbox.books.catalogue import RecordType, catalogue
 from tiktok_ns_pipeline.sandbox.books.desk import Desk
 from tiktok_ns_pipeline.sandbox.books.postings import Posting, postings
 from tiktok_ns_pipeline.sandbox.books.rendering import choice_name, display_name
+from tiktok_ns_pipeline.sandbox.books.stock import Figures, Holder, Place
 from tiktok_ns_pipeline.sandbox.books.store import Record
 from tiktok_ns_pipeline.sandbox.books.tables import column_kinds, table_statements
 
@@ -37,7 +38,13 @@ _OF_TRANSACTION = {
 # Line numbers beside those of the document's own lines.
 _TAX_LINE, _SHIPPING_LINE, _COST_LINES = 900_000, 900_001, 800_000
 _PACKAGES = {"package": "", "packageUps": "Ups", "packageUsps": "Usps", "packageFedex": "FedEx"}
-_LINK_TYPES = {"itemFulfillment": "ShipRcpt", "invoice": "OrdBill", "cashSale": "OrdBill"}
+_LINK_TYPES = {
+    "itemFulfillment": "ShipRcpt",
+    "itemReceipt": "ShipRcpt",
+    "invoice": "OrdBill",
+    "cashSale": "OrdBill",
+}
+_WITH_MEMBERS = {"kitItem", "assemblyItem"}
 _ZERO = Decimal(0)
 
 
@@ -74,18 +81,31 @@ class Projection:
             else:
                 self._write_list(connection, catalogue().types[path], identifier, record)
         self._write_transactions(connection, transactions)
-        self._write_stock(connection)
+        stock = self._desk.stock
+        places = ((place, stock.position(*place).figures) for place in stock.changed_places)
+        self._write_stock(connection, places)
         connection.execute("COMMIT")
         store.changed.clear()
+        stock.changed_places.clear()
 
     def rewind(self, connection: sqlite3.Connection, seconds: float) -> None:
-        """Show transactions as they were `seconds` ago."""
+        """Show transactions, and stock with what orders hold of it, as they were `seconds` ago."""
         since = self._desk.now() - timedelta(seconds=seconds)
         earlier: dict[str, Record | None] = {}
         for change in self._desk.store.history:
             if change.at > since:
                 earlier.setdefault(change.id, change.before)
-        self._write_transactions(connection, list(earlier.items()))
+        stock = self._desk.stock
+        was = stock.earlier(since)
+        for _, (order, _) in was.committed:
+            earlier.setdefault(order, self._desk.store.in_group("transaction", order))
+
+        def held(place: Place, holder: Holder) -> Decimal:
+            key = (place, holder)
+            return was.committed[key] if key in was.committed else stock.committed(place, holder)
+
+        self._write_transactions(connection, list(earlier.items()), held)
+        self._write_stock(connection, was.places.items())
 
     def _build(self, connection: sqlite3.Connection) -> None:
         for statement in table_statements():
@@ -101,7 +121,10 @@ class Projection:
         self._is_built = True
 
     def _write_transactions(
-        self, connection: sqlite3.Connection, changed: list[tuple[str, Record | None]]
+        self,
+        connection: sqlite3.Connection,
+        changed: list[tuple[str, Record | None]],
+        held: orders.Held | None = None,
     ) -> None:
         keys = [(identifier,) for identifier, _ in changed]
         for table, column in _OF_TRANSACTION.items():
@@ -110,7 +133,7 @@ class Projection:
         connection.executemany("DELETE FROM `trackingnumber` WHERE `id` BETWEEN ? AND ?", tracking)
         rows: dict[str, list[Row]] = {}
         for _, record in changed:
-            for table, row in self._transaction_rows(record) if record else ():
+            for table, row in self._transaction_rows(record, held) if record else ():
                 rows.setdefault(table, []).append(row)
         for table, lines in rows.items():
             self._insert(connection, table, lines)
@@ -126,10 +149,10 @@ class Projection:
             [[_sql(row.get(name)) for name in names] for row in rows],
         )
 
-    def _transaction_rows(self, record: Record) -> Iterator[tuple[str, Row]]:
+    def _transaction_rows(self, record: Record, held: orders.Held | None) -> Iterator[tuple[str, Row]]:
         header = _header(record, self._desk)
         yield "transaction", header
-        yield from (("transactionline", row) for row in _lines(record, header, self._desk))
+        yield from (("transactionline", row) for row in _lines(record, header, self._desk, held))
         yield from (("previoustransactionlinelink", row) for row in _links(record, header))
         for posting in postings(self._desk, record):
             yield "transactionaccountingline", _accounting_row(record, header, posting)
@@ -157,24 +180,47 @@ class Projection:
         connection.execute(f"DELETE FROM `{table}` WHERE `id` = ?", (identifier,))
         if record is not None:
             self._insert(connection, table, [_list_row(record, self._desk.zone)])
+        if kind.name in _WITH_MEMBERS:
+            connection.execute("DELETE FROM `itemmember` WHERE `parentitem` = ?", (identifier,))
+            self._insert(connection, "itemmember", list(_member_rows(record)) if record else [])
 
-    def _write_stock(self, connection: sqlite3.Connection) -> None:
-        stock = self._desk.stock
-        for item, location in stock.changed_places:
-            position = stock.position(item, location)
-            connection.execute(
-                "DELETE FROM `inventoryitemlocations` WHERE `item` = ? AND `location` = ?", (item, location)
-            )
-            row = {
-                "item": item,
-                "location": location,
-                "quantityonhand": position.on_hand,
-                "quantityavailable": position.available,
-                "quantitycommitted": position.committed,
-                "quantitybackordered": position.backordered,
-            }
-            self._insert(connection, "inventoryitemlocations", [row])
-        stock.changed_places.clear()
+    def _write_stock(
+        self, connection: sqlite3.Connection, places: Iterable[tuple[Place, Figures | None]]
+    ) -> None:
+        places = list(places)
+        gone = [place for place, figures in places if figures is None]
+        connection.executemany(
+            "DELETE FROM `inventoryitemlocations` WHERE `item` = ? AND `location` = ?", gone
+        )
+        rows = [_stock_row(place, figures) for place, figures in places if figures is not None]
+        self._insert(connection, "inventoryitemlocations", rows)
+
+
+def _member_rows(kit: Record) -> Iterator[Row]:
+    """What one unit of a kit or an assembly is made of (N 5.10)."""
+    for number, line in enumerate(kit.lines("member"), start=1):
+        yield {
+            "parentitem": kit.id,
+            "item": line["item"],
+            "quantity": line["quantity"],
+            "linenumber": number,
+            "memberunit": line.get("memberUnit"),
+        }
+
+
+def _stock_row(place: Place, figures: Figures) -> Row:
+    item, location = place
+    return {
+        "item": item,
+        "location": location,
+        "quantityonhand": figures.on_hand,
+        "quantityavailable": figures.available,
+        "quantitycommitted": figures.committed,
+        "quantitybackordered": figures.backordered,
+        # Empty where nothing is under way.
+        "quantityonorder": figures.on_order or None,
+        "quantityintransit": figures.in_transit or None,
+    }
 
 
 def _sql(value: Any) -> Any:
@@ -231,10 +277,10 @@ def posts(record: Record) -> bool:
         return record.get("shipStatus") == "C"
     if record.type.name == "journalEntry":
         return bool(record.get("approved"))
-    return record.type is not orders.SALES_ORDER
+    return record.type is not orders.SALES_ORDER and record.type not in movements.ORDERED
 
 
-def _lines(record: Record, header: Row, desk: Desk) -> Iterator[Row]:
+def _lines(record: Record, header: Row, desk: Desk, held: orders.Held | None) -> Iterator[Row]:
     base: Row = {
         "transaction": header["id"],
         "linelastmodifieddate": header["lastmodifieddate"],
@@ -265,8 +311,11 @@ def _lines(record: Record, header: Row, desk: Desk) -> Iterator[Row]:
     if record.type.name == "journalEntry":
         yield from (_journal_line(base, line) for line in record.lines("line"))
         return
+    if record.type in movements.SAVED or record.type is movements.RECEIPT:
+        yield from (_moved_line(base, record, line, desk) for line in movements.moved(record))
+        return
     rate: Decimal = record.get("exchangeRate", Decimal(1))
-    shown = orders.live_lines(desk, record) if record.type is orders.SALES_ORDER else record.lines()
+    shown = orders.live_lines(desk, record, held) if record.type is orders.SALES_ORDER else record.lines()
     for index, line in enumerate(shown, start=1):
         yield _goods_line({**base, "linesequencenumber": index}, record, line, rate, desk)
     yield from _side_lines(base, record, rate)
@@ -306,6 +355,20 @@ def _goods_line(base: Row, record: Record, line: Mapping[str, Any], rate: Decima
         "kitcomponent": _flag(line.get("kitMemberOf") is not None),
         "kitmemberof": line.get("kitMemberOf"),
         "isinventoryaffecting": _flag("_stockQuantity" in line and posts(record)),
+    }
+
+
+def _moved_line(base: Row, record: Record, line: movements.Moved, desk: Desk) -> Row:
+    return {
+        **base,
+        "id": line.number,
+        "linesequencenumber": line.number,
+        "item": line.item,
+        "itemtype": desk.the("item", line.item).type.code,
+        "quantity": line.quantity,
+        "quantityshiprecv": line.done,
+        "location": line.location,
+        "isinventoryaffecting": _flag(posts(record)),
     }
 
 
@@ -350,7 +413,7 @@ def _side_lines(base: Row, record: Record, rate: Decimal) -> Iterator[Row]:
     if shipping and record.type.name != "itemFulfillment":
         row = {"id": _SHIPPING_LINE, "transactionlinetype": "SHIPPING", "itemtype": "ShipItem"}
         yield {**base, **row, "foreignamount": -shipping, "netamount": round(-shipping * rate, 2)}
-    if record.type.name == "itemFulfillment" and posts(record):
+    if record.type.name == "itemFulfillment" and posts(record) and record.get("orderType") == "SalesOrd":
         for line in record.lines():
             if "_stockQuantity" in line:
                 row = {"id": _COST_LINES + line["line"], "iscogs": "T", "item": line["item"]}
@@ -366,7 +429,7 @@ def _links(record: Record, header: Row) -> Iterator[Row]:
         yield {
             "previousdoc": origin,
             "previousline": line["orderLine"],
-            "previoustype": orders.SALES_ORDER.code,
+            "previoustype": record.get("orderType") or orders.SALES_ORDER.code,
             "nextdoc": header["id"],
             "nextline": line["line"],
             "nexttype": record.type.code,

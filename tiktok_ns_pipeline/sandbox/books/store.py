@@ -20,8 +20,8 @@ from typing import Any
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.sandbox.books.catalogue import Kind, RecordType, Schema, catalogue
 
-# How far back a query can look at what was (faults of lag are shorter).
-_REMEMBERED = timedelta(minutes=15)
+REMEMBERED = timedelta(minutes=15)
+"""How far back a query can look at what was (faults of lag are shorter)."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -183,6 +183,10 @@ class Store:
             if self._file is not None:
                 row = (record.type.path, record.id, exact_json.dumps(record.fields))
                 self._file.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", row)
+        self.save()
+
+    def save(self) -> None:
+        """Make what was written to the file stay."""
         if self._file is not None:
             self._file.commit()
 
@@ -210,7 +214,7 @@ class Store:
         self.note_changed([(kind.path, identifier)])
         if kind.is_transaction:
             self.history.append(Change(now, kind, identifier, self.get(kind.path, identifier)))
-            while self.history[0].at < now - _REMEMBERED:
+            while self.history[0].at < now - REMEMBERED:
                 self.history.popleft()
 
     def _index(self, record: Record) -> None:

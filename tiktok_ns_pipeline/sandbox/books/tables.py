@@ -42,6 +42,8 @@ _COLUMNS = {
     "inventoryitemlocations": """item >item; location >location; quantityonhand number;
         quantityavailable number; quantitycommitted number; quantitybackordered number;
         quantityonorder number; quantityintransit number; reorderpoint number; preferredstocklevel number""",
+    "itemmember": """parentitem >item; item >item; quantity number; linenumber number; memberunit text;
+        itemsource text; effectivedate date; obsoletedate date""",
     "customer": """id key; entityid text; externalid text; companyname text; firstname text; lastname text;
         altname text; isperson flag; email text; phone text; parent >customer; currency >currency;
         receivablesaccount >account; subsidiary >subsidiary; isinactive flag; lastmodifieddate date;
@@ -66,8 +68,9 @@ _COLUMNS = {
     "unitstype": "id key; name text; isinactive flag",
     "dual": "dummy text",
 }
-# The same rows under the names of the other direction and of the header level.
+# The same rows under the names of the other direction, of the header level and of kits alone.
 _VIEWS = {
+    "kititemmember": ("itemmember", "SELECT * FROM"),
     "nexttransactionlinelink": ("previoustransactionlinelink", "SELECT * FROM"),
     "previoustransactionlink": (
         "previoustransactionlinelink",
@@ -89,7 +92,9 @@ CREATE INDEX links_by_next ON `previoustransactionlinelink` (`nextdoc`);
 CREATE INDEX links_by_previous ON `previoustransactionlinelink` (`previousdoc`);
 CREATE INDEX tracking_by_transaction ON `trackingnumbermap` (`transaction`);
 CREATE INDEX packages_by_transaction ON `itemfulfillmentpackage` (`itemfulfillment`);
-CREATE INDEX stock_by_item ON `inventoryitemlocations` (`item`, `location`);
+CREATE INDEX members_by_kit ON `itemmember` (`parentitem`);
+CREATE INDEX lines_by_item ON `transactionline` (`item`);
+CREATE UNIQUE INDEX stock_by_item ON `inventoryitemlocations` (`item`, `location`);
 CREATE INDEX transactions_by_external_id ON `transaction` (`externalid`);
 CREATE INDEX transactions_by_change ON `transaction` (`lastmodifieddate`);
 CREATE TABLE ns_names (kind TEXT, id TEXT, name TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
