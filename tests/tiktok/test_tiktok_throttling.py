@@ -5,15 +5,17 @@ from itertools import chain, pairwise
 
 import pytest
 
+from tiktok_ns_pipeline.gate import LANES, Lane
+from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
 from tiktok_ns_pipeline.tiktok.throttling import RateLimiter
 
 
-async def _starts(limiter: RateLimiter, key: str, count: int) -> list[float]:
+async def _starts(limiter: RateLimiter, key: str, count: int, lane: Lane = "orders") -> list[float]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     starts: list[float] = []
     for _ in range(count):
-        await limiter.wait(key)
+        await limiter.wait(key, lane)
         starts.append(loop.time() - began)
     return starts
 
@@ -40,6 +42,66 @@ def test_shops_do_not_wait_for_each_other() -> None:
         return [*(await _starts(limiter, "a", 1)), *(await _starts(limiter, "b", 1))]
 
     assert max(asyncio.run(run())) < 0.1
+
+
+def test_a_stock_write_passes_all_bulk_reads_that_wait_and_they_keep_their_order() -> None:
+    async def run(_: VirtualClock) -> list[str]:
+        limiter, started = RateLimiter(5, burst=1), list[str]()
+
+        async def request(name: str, lane: Lane) -> None:
+            await limiter.wait("a", lane)
+            started.append(name)
+
+        reads = [asyncio.create_task(request(f"read {each}", "bulk")) for each in range(20)]
+        await asyncio.sleep(0.1)
+        await asyncio.gather(*reads, request("write", "urgent"))
+        return started
+
+    started = run_virtual(run)
+    assert started.index("write") == 1, "only the read that was under way goes first"
+    assert [name for name in started if name != "write"] == [f"read {each}" for each in range(20)]
+
+
+def test_lanes_that_come_together_start_by_urgency() -> None:
+    async def run(_: VirtualClock) -> list[Lane]:
+        limiter, started = RateLimiter(5, burst=1), list[Lane]()
+
+        async def request(lane: Lane) -> None:
+            await limiter.wait("a", lane)
+            started.append(lane)
+
+        await limiter.wait("a", "orders")
+        await asyncio.gather(*map(request, reversed(LANES)))
+        return started
+
+    assert run_virtual(run) == list(LANES)
+
+
+def test_a_bulk_read_ends_although_urgent_requests_take_every_turn() -> None:
+    async def run(_: VirtualClock) -> float:
+        limiter = RateLimiter(5, burst=1)
+        urgent = [asyncio.create_task(_starts(limiter, "a", 100, "urgent")) for _ in range(3)]
+        await asyncio.sleep(1)
+        (started,) = await _starts(limiter, "a", 1, "bulk")
+        for task in urgent:
+            task.cancel()
+        return started
+
+    assert 9 < run_virtual(run) < 12
+
+
+def test_who_gives_up_waiting_holds_nobody_up() -> None:
+    async def run(_: VirtualClock) -> float:
+        limiter = RateLimiter(1, burst=1)
+        await limiter.wait("a", "orders")
+        given_up = [asyncio.create_task(limiter.wait("a", "urgent")) for _ in range(50)]
+        last = asyncio.create_task(_starts(limiter, "a", 1))
+        await asyncio.sleep(0.5)
+        for task in given_up:
+            task.cancel()
+        return (await last)[0]
+
+    assert run_virtual(run) <= 2
 
 
 def test_a_throttle_halves_the_pace_once_and_stops_the_shop_for_a_moment() -> None:

@@ -197,7 +197,7 @@ class Caller:
 
     async def _send(self, call: _PreparedCall, token: str) -> Envelope:
         key = f"{self._app.app_key}/{call.shop.shop_id if call.shop else ''}"
-        await self._limiter.wait(key)
+        await self._limiter.wait(key, call.lane)
         question = Question(
             endpoint=str(call.endpoint),
             effect=call.endpoint.effect,

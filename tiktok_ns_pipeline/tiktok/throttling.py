@@ -4,17 +4,35 @@ The unit of isolation is app and shop, so each has its own pace: requests evenly
 sub-second bursts are punished, with a little room for a pair. A throttle halves the pace and stops
 the shop for a moment; every success gives a little back, up to the pace that was configured. What
 failed and may be repeated waits longer each time (`RetryPolicy`).
+
+Turns go by lane: a request lets those of more urgent lanes pass that come within its lane's
+*patience*, and no later ones. So stock is set while a thousand products are being listed, and the
+listing ends nevertheless.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import itertools
+from bisect import insort
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tiktok_ns_pipeline.gate import Lane
 
 # After one throttle come the answers of requests that were already under way; they count as one.
 _ONE_INCIDENT_S = 1.0
 _SLOWEST_SHARE = 1 / 64
 _RECOVERY_SHARE = 1 / 32
+_PATIENCE_S: Mapping[Lane, float] = {
+    "urgent": 0.0,
+    "orders": 1.0,
+    "documents": 2.0,
+    "finance": 5.0,
+    "bulk": 10.0,
+}
+# Loops round their timers: what is due within this is due.
+_DUE_S = 1e-6
 
 
 @dataclass(slots=True)
@@ -22,6 +40,8 @@ class _Pace:
     per_second: float
     next_at: float = float("-inf")
     calm_until: float = float("-inf")
+    turns: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+    """Who waits, next turn first: until when it lets others pass, and when it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +65,29 @@ class RateLimiter:
         self._fastest = per_second
         self._burst = burst
         self._paces: dict[str, _Pace] = {}
+        self._arrivals = itertools.count()
 
     def per_second(self, key: str) -> float:
         """The present pace of a key, in requests per second."""
         return self._pace(key).per_second
 
-    async def wait(self, key: str) -> None:
-        """Return when the next request of this key may start; the turns are first come, first served."""
+    async def wait(self, key: str, lane: Lane) -> None:
+        """Return when the next request of this key may start: by lane, then first come, first served."""
         pace = self._pace(key)
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        turn = (loop.time() + _PATIENCE_S[lane], next(self._arrivals))
+        insort(pace.turns, turn)
+        try:
+            while True:
+                wait_s = self._wait_s(pace, turn, loop.time())
+                if wait_s <= _DUE_S:
+                    break
+                # No longer than one turn: the pace and the order may change meanwhile.
+                await asyncio.sleep(min(wait_s, 1 / pace.per_second))
+        finally:
+            pace.turns.remove(turn)
         interval = 1 / pace.per_second
-        starts_at = max(now, pace.next_at)
-        pace.next_at = max(pace.next_at, now - (self._burst - 1) * interval) + interval
-        if starts_at > now:
-            await asyncio.sleep(starts_at - now)
+        pace.next_at = max(pace.next_at, loop.time() - (self._burst - 1) * interval) + interval
 
     def slow_down(self, key: str, pause_s: float = 1.0) -> None:
         """A throttle came back: halve the pace and stop for a moment."""
@@ -74,6 +103,10 @@ class RateLimiter:
         """A request went through: give a little of the pace back."""
         pace = self._pace(key)
         pace.per_second = min(self._fastest, pace.per_second + self._fastest * _RECOVERY_SHARE)
+
+    @staticmethod
+    def _wait_s(pace: _Pace, turn: tuple[float, int], now: float) -> float:
+        return pace.next_at - now + pace.turns.index(turn) / pace.per_second
 
     def _pace(self, key: str) -> _Pace:
         return self._paces.setdefault(key, _Pace(self._fastest))
