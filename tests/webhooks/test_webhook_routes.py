@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.webhooks.conftest import SHOP_ID, body_of
-from tiktok_ns_pipeline.flows.inbox import FLOW_OF_TYPE, taken
+from tiktok_ns_pipeline.flows.inbox import ANY_SHOP, FLOW_OF_TYPE, STOCK, taken
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.inbox import NewEvent
 from tiktok_ns_pipeline.webhooks.events import UNREADABLE, event_of
@@ -39,7 +40,12 @@ def test_a_changed_order_wakes_the_orders_and_a_cancelled_one_the_closures() -> 
         (64, {"aftersales_request_id": "5"}, "refunds", "aftersales request 5"),
         (65, {"rma_id": "6", "aftersales_request_id": "5"}, "refunds", "return 6"),
         (67, {"rma_id": "6", "line_items": [{"main_order_id": "1"}]}, "refunds", "return 6"),
-        (5, {"product_id": 576486316948490000}, "", "product 576486316948490000"),
+        (5, {"product_id": 576486316948490000}, "stock", "product 576486316948490000"),
+        (15, {"product_id": "7", "changed_fields": ["skus"]}, "stock", "product 7"),
+        (16, {"product_id": 7, "product_types": ["GPR_PRODUCT"]}, "stock", "product 7"),
+        (24, {"goods_id": "9", "sku_id": "8"}, "stock", "sku 8"),
+        (37, {"product_id": 7, "audit": {"status": "APPROVED"}}, "stock", "product 7"),
+        (71, {"product_id": 7, "sku_id": 8, "event_id": "e"}, "stock", "sku 8"),
         (6, {"message": "deauthorized"}, "", "event of type 6"),
     ],
 )
@@ -74,6 +80,12 @@ def test_an_event_for_a_flow_that_names_nothing_or_no_shop_is_unreadable() -> No
         row = event_of(body)
         assert row.flow == ""
         assert row.note.startswith(UNREADABLE)
+
+
+def test_stock_in_tiktoks_warehouses_is_the_sellers_and_names_no_shop() -> None:
+    row = event_of(event(24, {"goods_id": "9", "sku_id": "8"}, shop_id=""))
+    assert (row.flow, row.shop_id, row.subject) == ("stock", ANY_SHOP, "sku 8")
+    assert event_of(event(24, {}, shop_id="")).note.startswith(UNREADABLE)
 
 
 def stored(ledger: Ledger, *bodies: bytes) -> None:
@@ -111,6 +123,33 @@ def test_a_flow_takes_cancellations_and_packages_with_their_orders(ledger: Ledge
     assert (closures.cancel_ids, closures.order_ids) == (("3",), ("1",))
     assert shipments.by_shop[SHOP_ID].package_ids == ("7", "8")
     assert shipments.order_ids == ("1", "2")
+
+
+def changed_stock(sku_id: str, second: int) -> bytes:
+    """An event of type 68, which has neither type nor envelope."""
+    about = {"seller_id": "7498", "product_id": "17", "sku_id": sku_id}
+    at = f"2026-04-02T09:28:{second:02}.979101552Z"
+    return json.dumps({"event_id": f"e-{sku_id}-{second}", "occurred_at": at, **about}).encode()
+
+
+def test_stock_takes_products_and_skus_and_those_that_name_no_shop_apart(ledger: Ledger) -> None:
+    stored(
+        ledger,
+        event(15, {"product_id": "17"}),
+        event(71, {"product_id": "17", "sku_id": "8"}),
+        changed_stock("8", 34),
+        changed_stock("8", 36),
+        changed_stock("9", 35),
+        order("UNPAID"),
+    )
+    with ledger.read() as tx:
+        hints = taken(tx, STOCK, 100, [SHOP_ID, ANY_SHOP])
+        assert len(taken(tx, STOCK, 100, [SHOP_ID]).inbox_ids) == 2
+    of_shop, of_seller = hints.by_shop[SHOP_ID], hints.by_shop[ANY_SHOP]
+    assert (of_shop.product_ids, of_shop.sku_ids) == (("17",), ("8",))
+    assert (of_seller.product_ids, of_seller.sku_ids) == (("17",), ("8", "9"))
+    assert of_seller.skus_told_at["8"] == datetime(2026, 4, 2, 9, 28, 36, 979101, tzinfo=UTC)
+    assert hints.order_ids == ()
 
 
 def test_an_event_that_a_newer_version_cannot_read_is_handled_without_hints(ledger: Ledger) -> None:

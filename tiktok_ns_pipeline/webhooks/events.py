@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from tiktok_ns_pipeline import exact_json
-from tiktok_ns_pipeline.flows.inbox import flow_of, keeps_body
+from tiktok_ns_pipeline.flows.inbox import flow_of, keeps_body, names_no_shop
 from tiktok_ns_pipeline.ledger.inbox import NewEvent
 from tiktok_ns_pipeline.tiktok.errors import WireError
 from tiktok_ns_pipeline.tiktok.webhook_events import WebhookEvent
@@ -26,6 +26,7 @@ _SUBJECTS = (
     ("aftersales request", "aftersales_request_ids"),
     ("package", "package_ids"),
     ("order", "order_ids"),
+    ("sku", "sku_ids"),
     ("product", "product_ids"),
 )
 _LONGEST_SHOP_ID = 40
@@ -44,8 +45,10 @@ def event_of(body: bytes) -> NewEvent:
     flow = flow_of(event.number, _order_status(body) if event.order_ids else None)
     if len(shop_id) > _LONGEST_SHOP_ID or event.number > _LARGEST_TYPE:
         return _unreadable(body, "the shop or the type is longer than any")
-    if flow and not (shop_id and subject):
-        return _unreadable(body, "names no shop" if subject else "names nothing to look at")
+    if flow and not subject:
+        return _unreadable(body, "names nothing to look at")
+    if flow and not shop_id and not names_no_shop(event.number):
+        return _unreadable(body, "names no shop")
     is_kept = keeps_body(event.number)
     note = "" if flow else _NOBODYS if is_kept else _NOT_KEPT
     return NewEvent(
