@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from math import floor
 
 import pytest
 from hypothesis import given
@@ -73,6 +72,14 @@ def test_shares_of_shops_that_come_to_more_than_everything_are_scaled_down() -> 
     assert verdicts(levels(us, uk, available={("301", "6"): 20})) == [Verdict.AGREES] * 2
 
 
+@pytest.mark.parametrize(
+    ("shown", "verdict"), [(9, LESS), (10, Verdict.AGREES), (11, Verdict.AGREES), (12, MORE)]
+)
+def test_the_odd_unit_of_shared_stock_may_be_either_shops(shown: int, verdict: Verdict) -> None:
+    us, uk = slot(shown, shop="us"), slot(0, shop="uk")
+    assert verdicts(levels(us, uk, available={("301", "6"): 21}))[0] is verdict
+
+
 def test_listings_that_divide_scarce_stock_are_right_together() -> None:
     found = levels(slot(2, "1"), slot(1, "2"), available={("301", "6"): 3})
     assert verdicts(found) == [Verdict.DIVIDED] * 2
@@ -83,16 +90,32 @@ def test_listings_that_leave_goods_unshown_are_not_divided() -> None:
     assert verdicts(found) == [LESS] * 2
 
 
+def test_what_a_listing_shows_that_is_not_ours_to_push_is_shown_all_the_same() -> None:
+    by_hand = slot(20, "2", standing="not_pushed")
+    assert verdicts(levels(slot(10, "1"), by_hand, available={("301", "6"): 30})) == [
+        Verdict.DIVIDED,
+        Verdict.NOT_PUSHED,
+    ]
+
+
 def test_listings_that_each_show_all_agree() -> None:
     assert verdicts(levels(slot(9, "1"), slot(9, "2"), available={("301", "6"): 9})) == [Verdict.AGREES] * 2
 
 
 def test_what_was_sold_just_now_may_be_kept_back() -> None:
-    sold = wanted(3, is_claim=False, placed_at=NOW - GRACE / 2)
-    assert verdicts(levels(slot(7), available={("301", "6"): 10}, orders=(sold,))) == [Verdict.HELD_BACK]
-    assert verdicts(levels(slot(6), available={("301", "6"): 10}, orders=(sold,))) == [LESS]
+    sold = wanted(4, is_claim=False, placed_at=NOW - GRACE / 2)
+    stock = {("301", "6"): 90}
+    # As many again, and what chance may add to them.
+    assert verdicts(levels(slot(76), available=stock, orders=(sold,))) == [Verdict.HELD_BACK]
+    assert verdicts(levels(slot(75), available=stock, orders=(sold,))) == [LESS]
     long_ago = replace(sold, placed_at=NOW - 2 * GRACE)
-    assert verdicts(levels(slot(7), available={("301", "6"): 10}, orders=(long_ago,))) == [LESS]
+    assert verdicts(levels(slot(89), available=stock, orders=(long_ago,))) == [LESS]
+
+
+def test_what_others_took_in_netsuite_just_now_may_be_kept_back_too() -> None:
+    stock, taken = {("301", "6"): 90}, {RED: Decimal(4)}
+    assert verdicts(levels(slot(76), available=stock, taken=taken)) == [Verdict.HELD_BACK]
+    assert verdicts(levels(slot(91), available=stock, taken=taken)) == [MORE]
 
 
 def test_an_item_that_netsuite_does_not_tell_is_unknown_and_not_zero() -> None:
@@ -211,8 +234,13 @@ def test_a_proof_that_did_not_run_says_which_side_was_unread() -> None:
 def test_any_difference_of_a_lone_listing_is_found_exactly(
     available: int, claimed: int, units: int, share: int, buffer: int, cap: int | None, off_by: int
 ) -> None:
-    alone = floor((available - claimed) * share / 100 / units + 1e-9) - buffer
-    right = max(0, alone if cap is None else min(alone, cap))
+    hundredths = max(0, available - claimed) * share
+    limit = 10**6 if cap is None else cap
+    # A share that is no whole number of units may be rounded either way.
+    least, most = (
+        max(0, min(whole // units - buffer, limit)) for whole in (hundredths // 100, -(-hundredths // 100))
+    )
+    right = least if off_by < 0 else most
     listing = slot(max(0, right + off_by), draws={"301": units}, share=Decimal(share), buffer=buffer, cap=cap)
     [level] = levels(listing, available={("301", "6"): available}, orders=(wanted(claimed),))
     assert level.may_show == right

@@ -1,8 +1,8 @@
 """The join of what TikTok shows with what NetSuite can still promise.
 
-Invariant: every slot has exactly one verdict. A slot is said to show too much only where it exceeds
-what it may show if it were alone, and to show too little only where nothing else accounts for the
-rest: siblings that show it, or buyers who took as much just now.
+Invariant: every slot has exactly one verdict. A slot is said to show too much where it exceeds what it
+might show if it were alone, and to show too little only where nothing else accounts for the rest:
+siblings that show it, or as much being on its way, to judge by what was taken just now.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from tiktok_ns_pipeline.reconciliation.stock.model import (
     Blind,
@@ -61,17 +61,6 @@ def judge_covers(reading: Reading) -> tuple[Cover, ...]:
     return tuple(_cover(stock, wants, reading.available) for stock, wants in sorted(wanted.items()))
 
 
-def promisable(stock: Stock, reading: Reading) -> Decimal | None:
-    """What NetSuite has available of an item in a pool, less all claims; None where NetSuite does not know
-    the item in any of its Locations. Negative where more is claimed than there is."""
-    available = _available(stock, reading.available)
-    if available is None:
-        return None
-    return available - sum(
-        (want.quantity for want in reading.wanted if want.is_claim and want.stock == stock), _ZERO
-    )
-
-
 def standing(first: Sequence[Level], again: Iterable[Level]) -> tuple[Level, ...]:
     """The first verdicts with those of a later look laid over: a difference counts as far as it stands in
     both. `again` may cover some of the slots only."""
@@ -98,45 +87,58 @@ class _Ground:
     promisable: Mapping[Stock, Decimal | None]
     shares: Mapping[Stock, Decimal]
     """Percent of an item in a pool that all its shops may show together, as the mapping has it."""
-    idle: Mapping[Stock, Decimal]
-    """What no slot shows of it, beyond what buffers, rounding and shares leave over."""
     siblings: Mapping[Stock, int]
-    just_sold: Mapping[Stock, Decimal]
+    idle: Mapping[Stock, Decimal]
+    """What no slot shows of it, beyond what rounding, buffers and shares leave over and what may be kept
+    back."""
+    kept_back: Mapping[Stock, Decimal]
+    """How much of it may be kept back for what is on its way."""
     blind: tuple[Blind, ...]
 
     @classmethod
     def of(cls, reading: Reading, since: datetime) -> _Ground:
-        compared = [slot for slot in reading.slots if slot.standing == "published" and slot.shown is not None]
-        claimed: defaultdict[Stock, Decimal] = defaultdict(Decimal)
-        sold: defaultdict[Stock, Decimal] = defaultdict(Decimal)
-        for want in reading.wanted:
-            if want.is_claim:
-                claimed[want.stock] += want.quantity
-            if want.placed_at is not None and want.placed_at >= since:
-                sold[want.stock] += want.quantity
         drawing: defaultdict[Stock, list[Slot]] = defaultdict(list)
-        for slot in compared:
-            for stock in slot.stocks:
-                drawing[stock].append(slot)
-        left: dict[Stock, Decimal | None] = {}
-        for stock in drawing:
-            available = _available(stock, reading.available)
-            left[stock] = None if available is None else available - claimed[stock]
+        for slot in reading.slots:
+            if slot.standing in ("published", "not_pushed"):
+                for stock in slot.stocks:
+                    drawing[stock].append(slot)
+        claims = _claims(reading)
+        left = {
+            stock: None if available is None else available - claims.get(stock, _ZERO)
+            for stock in drawing
+            for available in (_available(stock, reading.available),)
+        }
         shares = {
-            stock: sum({slot.shop: slot.share for slot in slots}.values(), _ZERO)
+            stock: sum(
+                {slot.shop: slot.share for slot in slots if slot.standing == "published"}.values(), _ZERO
+            )
             for stock, slots in drawing.items()
         }
-        return cls(
-            promisable=left,
-            shares=shares,
-            idle={
-                stock: _idle(stock, slots, left[stock] or _ZERO, shares[stock])
-                for stock, slots in drawing.items()
-            },
-            siblings={stock: len(slots) for stock, slots in drawing.items()},
-            just_sold=sold,
-            blind=reading.blind,
-        )
+        kept_back = _kept_back(reading, since)
+        idle = {
+            stock: _idle(stock, slots, left[stock] or _ZERO, shares[stock]) - kept_back.get(stock, _ZERO)
+            for stock, slots in drawing.items()
+        }
+        siblings = {stock: len(slots) for stock, slots in drawing.items()}
+        return cls(left, shares, siblings, idle, kept_back, reading.blind)
+
+
+def _claims(reading: Reading) -> dict[Stock, Decimal]:
+    claims: defaultdict[Stock, Decimal] = defaultdict(Decimal)
+    for want in reading.wanted:
+        if want.is_claim:
+            claims[want.stock] += want.quantity
+    return claims
+
+
+def _kept_back(reading: Reading, since: datetime) -> dict[Stock, Decimal]:
+    """What chance may make of what was taken since then: exceeded about once in a thousand times, were as
+    much to be taken again."""
+    taken = dict(reading.taken)
+    for want in reading.wanted:
+        if want.placed_at is not None and want.placed_at >= since:
+            taken[want.stock] = taken.get(want.stock, _ZERO) + want.quantity
+    return {stock: number + 4 * number.sqrt() + 2 for stock, number in taken.items() if number > 0}
 
 
 def _judged(slot: Slot, ground: _Ground) -> Level:
@@ -150,10 +152,11 @@ def _judged(slot: Slot, ground: _Ground) -> Level:
         if slot.shown is not None:
             note = f"NetSuite tells no stock of item {', '.join(unknown)} at {', '.join(slot.pool)}"
         return Level(slot, Verdict.CANNOT_BE_CHECKED, note=note)
-    may_show, scarcest = _may_show(slot, ground)
+    least, most, scarcest = _may_show(slot, ground)
+    if least <= slot.shown <= most:
+        return Level(slot, Verdict.AGREES, slot.shown)
+    may_show = most if slot.shown > most else least
     difference = slot.shown - may_show
-    if difference == 0:
-        return Level(slot, Verdict.AGREES, may_show)
     verdict, note = _different(slot, difference, scarcest, ground)
     counts = verdict in (Verdict.SHOWS_MORE_THAN_EXISTS, Verdict.SHOWS_LESS)
     return Level(slot, verdict, may_show, difference if counts else 0, note)
@@ -170,24 +173,32 @@ def _different(slot: Slot, difference: int, scarcest: Stock, ground: _Ground) ->
         return Verdict.SHOWS_MORE_THAN_EXISTS, ""
     if any(ground.siblings[stock] > 1 and ground.idle[stock] < 0 for stock in slot.stocks):
         return Verdict.DIVIDED, "listings of the same goods show the rest"
-    if -difference * slot.draws[scarcest[0]] <= ground.just_sold.get(scarcest, _ZERO):
-        return Verdict.HELD_BACK, "no more than was sold of it just now"
+    if -difference * slot.draws[scarcest[0]] <= ground.kept_back.get(scarcest, _ZERO):
+        return Verdict.HELD_BACK, "no more than may be on its way, by what was taken just now"
     return Verdict.SHOWS_LESS, ""
 
 
-def _may_show(slot: Slot, ground: _Ground) -> tuple[int, Stock]:
-    """What a slot may show by itself, and the stock that limits it."""
+def _may_show(slot: Slot, ground: _Ground) -> tuple[int, int, Stock]:
+    """The least and the most that a slot may show by itself, and the stock that limits it.
+
+    They differ where whole units are divided between shops and one of them gets the odd one.
+    """
     ceilings = {stock: _units(slot, stock, ground) for stock in slot.stocks}
     scarcest = min(ceilings, key=lambda stock: (ceilings[stock], stock))
-    most = HIGHEST_LEVEL if slot.cap is None else slot.cap
-    return max(0, min(ceilings[scarcest] - slot.buffer, most)), scarcest
+    limit = HIGHEST_LEVEL if slot.cap is None else slot.cap
+    least, most = (
+        max(0, min(min(each[end] for each in ceilings.values()) - slot.buffer, limit)) for end in (0, 1)
+    )
+    return least, most, scarcest
 
 
-def _units(slot: Slot, stock: Stock, ground: _Ground) -> int:
-    left = ground.promisable[stock] or _ZERO
+def _units(slot: Slot, stock: Stock, ground: _Ground) -> tuple[int, int]:
+    """For how many TikTok units the shop's part of a stock is enough, rounded down and rounded up."""
+    left = max(_ZERO, ground.promisable[stock] or _ZERO).to_integral_value(ROUND_FLOOR)
     # Shares that come to more than everything are scaled down.
-    share = slot.share / max(_HUNDRED, ground.shares[stock])
-    return int((left * share / slot.draws[stock[0]]).to_integral_value(ROUND_FLOOR))
+    part = left * slot.share / max(_HUNDRED, ground.shares[stock])
+    least, most = (part.to_integral_value(rounding) for rounding in (ROUND_FLOOR, ROUND_CEILING))
+    return int(least // slot.draws[stock[0]]), int(most // slot.draws[stock[0]])
 
 
 def _idle(stock: Stock, slots: Sequence[Slot], left: Decimal, shares: Decimal) -> Decimal:

@@ -39,7 +39,7 @@ class Verdict(StrEnum):
     DIVIDED = "divided"
     """Less than it may show alone, but the listings that share the stock show all of it together."""
     HELD_BACK = "held_back"
-    """Less by no more than was sold of it just now: what is on its way is kept back."""
+    """Less by no more than may be on its way, to judge by what was taken just now."""
     WAITING = "waiting"
     """It moves: the difference did not stand in every reading."""
     NOT_PUSHED = "not_pushed"
@@ -70,7 +70,8 @@ class Slot:
     """Why it is not compared; empty where it is."""
     pool: Pool = ()
     draws: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
-    """NetSuite units of each item in one TikTok unit."""
+    """NetSuite units of each item in one TikTok unit. A slot that is not pushed has them too where it is
+    on sale: what it shows is promised."""
     share: Decimal = Decimal(100)
     """Percent of the pool that the shop may show."""
     buffer: int = 0
@@ -126,6 +127,8 @@ class Reading:
     netsuite_read_at: datetime
     open_orders: int = 0
     blind: tuple[Blind, ...] = ()
+    taken: Mapping[Stock, Decimal] = field(default_factory=dict[Stock, Decimal])
+    """What records of NetSuite moved of it within the grace, in either direction."""
 
 
 @dataclass(frozen=True, slots=True)
