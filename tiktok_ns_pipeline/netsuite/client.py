@@ -236,6 +236,12 @@ class NetSuiteClient:
             if not page["hasMore"]:
                 return
 
+    async def suiteql_page(
+        self, query: str, params: Sequence[Parameter] = (), *, lane: Lane = "bulk"
+    ) -> list[dict[str, str]]:
+        """The first 1,000 rows of a query: one statement, so they are consistent with each other (N 3.1)."""
+        return suiteql_text.rows_of(await self._suiteql_page(query, params, 0, lane))
+
     async def account_now(self, *, lane: Lane = "bulk") -> str:
         """The account's own clock, `YYYY-MM-DD HH24:MI:SS`: read it before an extraction, as the next
         watermark (N 3.5)."""
