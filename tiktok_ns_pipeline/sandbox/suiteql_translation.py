@@ -94,6 +94,8 @@ def _translate(query: str, columns: Columns) -> Translation:
         raise unsupported()
     _refuse_foreign_forms(tree, columns)
     sources = _sources(tree)
+    for union in tree.find_all(exp.SetOperation):
+        _refuse_mixed_columns(union, columns)
     for select in tree.find_all(exp.Select):
         _refuse_loose_grouping(select)
         _refuse_alias_in_where(select, columns)
@@ -159,6 +161,43 @@ def _own(select: exp.Select, kind: type[exp.Expr]) -> list[exp.Expr]:
         for node in output.find_all(kind)
         if node.find_ancestor(exp.Select) is select
     ]
+
+
+def _refuse_mixed_columns(union: exp.SetOperation, columns: Columns) -> None:
+    """SQLite lets a column hold text here and numbers there; Oracle wants one type in all selects."""
+    left, right = _first_select(union.this), _first_select(union.expression)
+    if left is None or right is None:
+        return
+    for one, other in zip(left.expressions, right.expressions, strict=False):
+        types = {_type(one.unalias(), left, columns), _type(other.unalias(), right, columns)} - {None}
+        if len(types) > 1:
+            raise unsupported()
+
+
+def _first_select(tree: exp.Expr) -> exp.Select | None:
+    while isinstance(tree, (exp.SetOperation, exp.Subquery)):
+        tree = tree.this
+    return tree if isinstance(tree, exp.Select) else None
+
+
+def _type(value: exp.Expr, select: exp.Select, columns: Columns) -> str | None:
+    """Oracle's type of an output: `text`, `number` or `date`; None where it is open, as for NULL."""
+    if isinstance(value, exp.Literal):
+        return "text" if value.is_string else "number"
+    if isinstance(value, (exp.Coalesce, exp.Paren)):
+        return _type(value.this, select, columns)
+    if isinstance(value, exp.Anonymous) and value.name.upper() == "TO_CHAR":
+        return "text"
+    if not isinstance(value, exp.Column):
+        return None
+    for table in select.find_all(exp.Table):
+        if not value.table or value.table.lower() == table.alias_or_name.lower():
+            kind = columns.get(table.name.lower(), {}).get(value.name.lower())
+            if kind is not None:
+                return {"flag": "text", ">status": "text"}.get(
+                    kind, kind if kind in {"text", "date"} else "number"
+                )
+    return None
 
 
 def _refuse_alias_in_where(select: exp.Select, columns: Columns) -> None:

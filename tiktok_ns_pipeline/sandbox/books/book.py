@@ -32,11 +32,12 @@ from tiktok_ns_pipeline.sandbox.books.errors import (
 )
 from tiktok_ns_pipeline.sandbox.books.listing import parsed_filter
 from tiktok_ns_pipeline.sandbox.books.pricing import TaxEngineName
-from tiktok_ns_pipeline.sandbox.books.projection import Projection, posts
+from tiktok_ns_pipeline.sandbox.books.projection import Projection
 from tiktok_ns_pipeline.sandbox.books.reading import BodyReader, NameCheck
 from tiktok_ns_pipeline.sandbox.books.rendering import Renderer
-from tiktok_ns_pipeline.sandbox.books.seed import add_missing_lists, seed
-from tiktok_ns_pipeline.sandbox.books.stock import Position, Stock
+from tiktok_ns_pipeline.sandbox.books.rows import posts
+from tiktok_ns_pipeline.sandbox.books.seed import add_missing_lists, seed, seed_items
+from tiktok_ns_pipeline.sandbox.books.stock import Figures, Place, Position, Stock
 from tiktok_ns_pipeline.sandbox.books.store import Changes, Record, Store
 from tiktok_ns_pipeline.sandbox.netsuite_auth import Logins
 from tiktok_ns_pipeline.sandbox.suiteql import Rows, SuiteQL
@@ -269,7 +270,11 @@ class Books:
         return kind
 
     def set_stock(self, item_id: str, location_id: str, on_hand: Decimal | int) -> None:
-        """State how many pieces of an item lie at a location; open orders are served from it."""
+        """State how many pieces of an item lie at a location; open orders are served from it.
+
+        No document says so, as if it had always been: for
+        setting a scene. People write inventory adjustments.
+        """
         with self._lock:
             for target, identifier in (("item", item_id), ("location", location_id)):
                 if not self._desk.exists(target, identifier):
@@ -279,9 +284,24 @@ class Books:
             self._desk.stock.set_on_hand(item_id, location_id, Decimal(on_hand))
             self._note_stock(now)
 
+    def seed_items(
+        self, count: int, locations: Sequence[str] = ("6", "7"), on_hand: Decimal | int = 100
+    ) -> list[str]:
+        """Add `count` items with stock at `locations`, as if they had always been; their ids, in order."""
+        with self._lock:
+            now = self._desk.now()
+            identifiers = seed_items(self._desk, count, locations, Decimal(on_hand))
+            self._note_stock(now)
+            return identifiers
+
     def stock(self, item_id: str, location_id: str) -> Position:
         """What lies at a location and who wants it."""
         return self._desk.stock.position(item_id, location_id)
+
+    def all_stock(self) -> dict[Place, Figures]:
+        """What is shown of every place that has or had stock."""
+        with self._lock:
+            return {place: position.figures for place, position in self._desk.stock.places()}
 
     def set_tax_engine(self, name: TaxEngineName) -> None:
         """Make it an account with SuiteTax or with legacy tax, from the next save on."""

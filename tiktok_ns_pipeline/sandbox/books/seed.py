@@ -7,6 +7,7 @@ Vietnam; ids are fixed, so a mapping can name them.
 from __future__ import annotations
 
 import calendar
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 from tiktok_ns_pipeline.sandbox.books.desk import Desk, record_type
 from tiktok_ns_pipeline.sandbox.books.reading import instant_text
 from tiktok_ns_pipeline.sandbox.books.store import Record
+
+COUNTING_ACCOUNT = "212"
+"""The account that differences found by counting are booked to."""
 
 _EVERYWHERE = ("1", "2", "3")
 _ON_HAND = Decimal(5_000)
@@ -116,6 +120,8 @@ _CHARGES = {
 # id: (name, (member item, quantity) ...)
 _KITS = {"350": ("KIT-001", (("301", 1), ("302", 2))), "351": ("KIT-002", (("303", 1), ("304", 1)))}
 _SKUS = 40
+_FIRST_OF_MANY = 100_001
+_EVERY_ITEM = {"subsidiary": _EVERYWHERE, "includeChildren": True, "taxSchedule": "1"}
 
 # Price of one unit in each currency by id, for SKU number n (1..40).
 _PRICES = {"1": ("9.99", "0.50"), "2": ("8.49", "0.40"), "3": ("9.29", "0.45"), "4": ("199000", "5000")}
@@ -129,6 +135,22 @@ def seed(desk: Desk) -> None:
         for location in _LISTS["location"]:
             desk.stock.set_on_hand(str(300 + number), location, _ON_HAND)
     desk.store.commit(desk.now(), ())
+
+
+def seed_items(desk: Desk, count: int, locations: Sequence[str], on_hand: Decimal) -> list[str]:
+    """Add `count` stocked items beside the usual ones, for measuring; their ids, in order.
+
+    They are called SKU-100001 and so on, and an item's id is its number.
+    """
+    made = instant_text(desk.now())
+    common = {**_EVERY_ITEM, "createdDate": made, "lastModifiedDate": made}
+    numbers = range(_FIRST_OF_MANY, _FIRST_OF_MANY + count)
+    desk.store.reserve("item", numbers[-1])
+    desk.store.commit(desk.now(), [_sku(str(number), number, common) for number in numbers])
+    for number in numbers:
+        for location in locations:
+            desk.stock.set_on_hand(str(number), location, on_hand)
+    return [str(number) for number in numbers]
 
 
 def add_missing_lists(desk: Desk) -> None:
@@ -206,9 +228,8 @@ def _period(identifier: str, name: str, start: date, end: date, span: str) -> Re
 
 def _item_records(desk: Desk) -> list[Record]:
     made = instant_text(desk.now())
-    common = {"subsidiary": _EVERYWHERE, "includeChildren": True, "taxSchedule": "1", "createdDate": made}
-    common["lastModifiedDate"] = made
-    records = [_sku(number, common) for number in range(1, _SKUS + 1)]
+    common = {**_EVERY_ITEM, "createdDate": made, "lastModifiedDate": made}
+    records = [_sku(str(300 + number), number, common) for number in range(1, _SKUS + 1)]
     for identifier, (name, type_name, account) in _CHARGES.items():
         where = {"account": account} if type_name == "discountItem" else {"incomeAccount": account}
         fields = {**common, "itemId": name, "displayName": name, **where}
@@ -220,8 +241,7 @@ def _item_records(desk: Desk) -> list[Record]:
     return records
 
 
-def _sku(number: int, common: dict[str, Any]) -> Record:
-    identifier = str(300 + number)
+def _sku(identifier: str, number: int, common: dict[str, Any]) -> Record:
     prices = [
         {"currencyPage": currency, "priceLevel": "1", "price": Decimal(base) + Decimal(step) * number}
         for currency, (base, step) in _PRICES.items()
