@@ -18,6 +18,7 @@ from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.mapping import Mapping, Shop
 from tiktok_ns_pipeline.mapping.follow_ups import CashSaleBilling
+from tiktok_ns_pipeline.mapping.settlements import CLEARING
 from tiktok_ns_pipeline.mapping.stock import PublishedStock
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError, NetSuitePermissionError
@@ -52,6 +53,11 @@ _TABLE_OF: dict[str, tuple[str, str]] = {
     "collected_item_id": ("item", "item"),
     "remitted_item_id": ("item", "item"),
     "account_id": ("account", "account"),
+    "clearing_account_id": ("account", "account"),
+    "bank_account_id": ("account", "account"),
+    "reserve_account_id": ("account", "account"),
+    "exchange_difference_account_id": ("account", "account"),
+    "shipping_item_id": ("item", "item"),
 }
 """Key of the mapping -> SuiteQL table of its ids, and what people call it. Forms, tax codes and units
 have no table that every role may read; NetSuite refuses a wrong one with the first order."""
@@ -282,6 +288,8 @@ def _named_ids(part: object, path: str) -> Iterator[tuple[str, str, str]]:
     if isinstance(part, dict):
         for key, value in cast("dict[str, Any]", part).items():
             place = f"{path}.{key}" if path else key
+            if value == CLEARING:
+                continue  # an account that the shop names elsewhere
             if key in _TABLE_OF and isinstance(value, (str, tuple)):
                 ids = (value,) if isinstance(value, str) else cast("tuple[str, ...]", value)
                 yield from ((place, key, one) for one in ids)

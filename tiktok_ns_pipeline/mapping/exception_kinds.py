@@ -10,7 +10,9 @@ from __future__ import annotations
 from tiktok_ns_pipeline.mapping.kinds.billing import BILLING_KINDS
 from tiktok_ns_pipeline.mapping.kinds.cancellations import CANCELLATION_KINDS
 from tiktok_ns_pipeline.mapping.kinds.orders import ORDER_KINDS
+from tiktok_ns_pipeline.mapping.kinds.refunds import REFUND_KINDS
 from tiktok_ns_pipeline.mapping.kinds.row import ExceptionKind, Owner, Severity
+from tiktok_ns_pipeline.mapping.kinds.settlements import SETTLEMENT_KINDS
 from tiktok_ns_pipeline.mapping.kinds.shipments import SHIPMENT_KINDS
 from tiktok_ns_pipeline.mapping.kinds.stock import STOCK_KINDS
 from tiktok_ns_pipeline.mapping.kinds.systems import SYSTEM_KINDS
@@ -23,6 +25,8 @@ ROWS: tuple[ExceptionKind, ...] = (
     *CANCELLATION_KINDS,
     *BILLING_KINDS,
     *STOCK_KINDS,
+    *REFUND_KINDS,
+    *SETTLEMENT_KINDS,
     *SYSTEM_KINDS,
 )
 """Every kind, flow by flow."""

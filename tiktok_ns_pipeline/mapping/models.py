@@ -27,8 +27,17 @@ from tiktok_ns_pipeline.mapping.follow_ups import (
     FulfilmentRules,
     provider_among,
 )
+from tiktok_ns_pipeline.mapping.refunds import RefundRules
 from tiktok_ns_pipeline.mapping.routing import Routing
 from tiktok_ns_pipeline.mapping.section import FieldName, Id, Section
+from tiktok_ns_pipeline.mapping.settlements import (
+    Booked,
+    Bookings,
+    Undecided,
+    book_amount,
+    book_residual,
+    book_transaction,
+)
 from tiktok_ns_pipeline.mapping.shop import Rate, Shop, with_codes
 from tiktok_ns_pipeline.mapping.special_orders import SpecialOrders
 from tiktok_ns_pipeline.mapping.stock import (
@@ -248,6 +257,8 @@ class Mapping(Section):
     fulfilment: FulfilmentRules = FulfilmentRules()
     cancellations: CancellationRules = CancellationRules()
     stock: StockRules = StockRules()
+    settlements: Bookings = Bookings()
+    refunds: RefundRules = RefundRules()
     reconciliation: Reconciliation = Reconciliation()
     netsuite: NetSuiteBudget = NetSuiteBudget()
 
@@ -325,6 +336,18 @@ class Mapping(Section):
         """
         key = next((key for key in (sku_id, seller_sku) if key and key in self.items), "")
         return decide_stock(shop.code, shop.stock, key, self.items[key].stock if key else None)
+
+    def booking_of_amount(self, shop: Shop, name: str) -> Booked | Undecided:
+        """Where an amount of a settled order goes, by TikTok's name of it (T 7.5, 7.7)."""
+        return book_amount(name, shop.code, shop.bookings, self.settlements)
+
+    def booking_of_transaction(self, shop: Shop, name: str) -> Booked | Undecided:
+        """Where the settlement of an adjustment goes, by TikTok's type of it (T 7.8)."""
+        return book_transaction(name, shop.code, shop.bookings, self.settlements)
+
+    def booking_of_residual(self, shop: Shop) -> Booked | Undecided:
+        """Where goes what a declared total has more than its parts (T 7.4)."""
+        return book_residual(shop.code, shop.bookings, self.settlements)
 
     def reject_reason_for(self, shop: Shop) -> str:
         """The reason with which a shop rejects cancellations (T 6.2); reasons differ by market."""

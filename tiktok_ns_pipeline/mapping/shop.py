@@ -16,11 +16,14 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from tiktok_ns_pipeline.mapping.follow_ups import (
     BillingPolicy,
     Carriers,
+    CashSaleBilling,
     Handover,
     NoBilling,
     RejectReason,
 )
+from tiktok_ns_pipeline.mapping.refunds import NoRefunds, RefundPolicy
 from tiktok_ns_pipeline.mapping.section import Currency, Id, Region, Section
+from tiktok_ns_pipeline.mapping.settlements import Bookings, NoSettlement, PostedSettlement, SettlementPolicy
 from tiktok_ns_pipeline.mapping.stock import NoStock, StockPublishing
 
 Rate = Annotated[Decimal, Field(gt=0, le=100)]
@@ -222,6 +225,14 @@ class Shop(Section):
         default=NoStock(policy="none"),
         description="whether TikTok's stock follows NetSuite: `policy: none` or publish",
     )
+    settlement: SettlementPolicy = Field(
+        default=NoSettlement(policy="none"),
+        description="whether payouts are posted: `policy: none` or post (with its accounts)",
+    )
+    refunds: RefundPolicy = Field(
+        default=NoRefunds(policy="none"),
+        description="whether refunds become documents: `policy: none` or as_billed (with `item_id`)",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -246,6 +257,22 @@ class Shop(Section):
                 "write `policy: marketplace_facilitator` under `tax`"
             )
         return self
+
+    @model_validator(mode="after")
+    def _clears_what_it_billed(self) -> Shop:
+        if isinstance(self.billing, CashSaleBilling) and isinstance(self.settlement, PostedSettlement):
+            billed, cleared = self.billing.account_id, self.settlement.clearing_account_id
+            if billed != cleared:
+                raise ValueError(
+                    f"Cash Sales go into account {billed}, payouts empty account {cleared}; write the same "
+                    "account as `billing.account_id` and `settlement.clearing_account_id`"
+                )
+        return self
+
+    @property
+    def bookings(self) -> Bookings | None:
+        """The shop's own accounts for TikTok's amounts; None where it posts no payouts."""
+        return self.settlement.booking if isinstance(self.settlement, PostedSettlement) else None
 
     @property
     def zone(self) -> ZoneInfo:
