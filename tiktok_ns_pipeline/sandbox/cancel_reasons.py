@@ -43,6 +43,8 @@ _REJECT: dict[str, dict[str, str]] = {
 }
 
 OUT_OF_STOCK = "seller_cancel_reason_out_of_stock"
+_NONE_LEFT = (OUT_OF_STOCK, "seller_cancel_unpaid_reason_out_of_stock")
+_COMES_BACK_LATER = "returned_to_shipper_refused"
 BY_DEFAULT = "No longer needed"
 """Text of the reason when a buyer gives none."""
 
@@ -78,3 +80,13 @@ def buyer_reasons(region: str) -> set[str]:
 def reject_reasons(region: str) -> dict[str, str]:
     """Name -> text of the reasons for rejecting a buyer's request in a market."""
     return _REJECT[region]
+
+
+def says_out_of_stock(name: str) -> bool:
+    """Whether a seller says by it that nothing is left to sell (T 5.3)."""
+    return name.startswith(_NONE_LEFT)
+
+
+def replenishes(name: str) -> bool:
+    """Whether the cancelled units can be sold again (`should_replenish_stock`, T 5.3, 6.3)."""
+    return not name.startswith((*_NONE_LEFT, _COMES_BACK_LATER))

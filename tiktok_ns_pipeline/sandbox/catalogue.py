@@ -10,7 +10,7 @@ Invariant: the items named in `makes` are those of the sandbox's NetSuite accoun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -29,6 +29,7 @@ SCOPES = (
     "seller.fulfillment.package.write",
     "seller.logistics",
     "seller.product.basic",
+    "seller.product.write",
     "seller.return_refund.basic",
     "seller.finance.info",
 )
@@ -189,13 +190,43 @@ BY_UPC = tuple(
 )
 STRAYS = (_listing(170, "NEW-IN-2027", "12.34", ()), _listing(171, "SKU-041", "31.07", ()))
 
-_BY_SELLER_SKU = {
-    listing.seller_sku: listing
-    for listing in reversed((*SINGLES, PACK, *KITS, *BUNDLES, *TWINS, *BY_UPC, *STRAYS))
-    if listing.seller_sku
-}
+RETIRED = (
+    # What was listed once: nobody can buy it, and the product search still shows it (T 9.4 no. 11).
+    (_listing(180, "SKU-013", "9.5", (("SKU-013", 1),)), "DELETED"),
+    (_listing(184, "SKU-014", "10.5", (("SKU-014", 1),)), "SELLER_DEACTIVATED"),
+)
+"""(listing, status of its product)."""
+
+LISTINGS = (*SINGLES, PACK, *KITS, *BUNDLES, *TWINS, *BY_UPC, *STRAYS)
+"""What buyers can pick in every shop."""
+
+_BY_SELLER_SKU = {listing.seller_sku: listing for listing in reversed(LISTINGS) if listing.seller_sku}
 
 
 def listing_of(seller_sku: str) -> Listing | None:
     """The listing with that seller_sku (the first one listed), or None."""
     return _BY_SELLER_SKU.get(seller_sku)
+
+
+_BY_SKU_ID = {listing.sku_id: listing for listing in (*LISTINGS, *(listing for listing, _ in RETIRED))}
+
+
+def listing_by_id(sku_id: str) -> Listing | None:
+    """The listing with that sku_id, retired or not, or None."""
+    return _BY_SKU_ID.get(sku_id)
+
+
+def listings_alike(seller_skus: Sequence[str]) -> list[Listing]:
+    """The listings of these seller SKUs, and all others that take the same items of NetSuite.
+
+    Raises ValueError for a seller SKU that is not listed.
+    """
+    unknown = [sku for sku in seller_skus if sku not in _BY_SELLER_SKU]
+    if unknown:
+        raise ValueError(f"the sandbox lists nothing with seller_sku {', '.join(map(repr, unknown))}")
+    items = {item for sku in seller_skus for item, _ in _BY_SELLER_SKU[sku].makes}
+    return [
+        listing
+        for listing in LISTINGS
+        if listing.seller_sku in seller_skus or any(item in items for item, _ in listing.makes)
+    ]

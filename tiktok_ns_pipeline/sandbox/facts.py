@@ -71,6 +71,10 @@ class LineFacts:
     cancelled_at: int | None = None
     shipped: Shipped | None = None
     """Stays when the order is cancelled after it was shipped."""
+    sku_id: str = ""
+    """The listing that was bought."""
+    hold: str = ""
+    """What TikTok's stock knows of the unit (`tiktok_stock.Hold`); empty where stock is not kept."""
 
     @property
     def sale_price(self) -> Decimal:
@@ -108,6 +112,8 @@ class OrderFacts:
     by_seller: bool
     """Whether the seller performs the shipping (`shipping_type` SELLER)."""
     by_tiktok_warehouse: bool = False
+    warehouse_id: str = ""
+    """TikTok's id of the warehouse that serves it."""
     fees: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     """Buyer fees by field name; they stay with the platform."""
     address: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -188,6 +194,8 @@ class OrderFacts:
                         line.cancelled,
                         line.cancelled_at,
                         None if line.shipped is None else line.shipped.as_list(),
+                        line.sku_id,
+                        line.hold,
                     ]
                     for line in self.lines
                 ],
@@ -200,6 +208,7 @@ class OrderFacts:
                 ],
                 "by_seller": self.by_seller,
                 "by_tiktok_warehouse": self.by_tiktok_warehouse,
+                "warehouse_id": self.warehouse_id,
                 "fees": {name: str(amount) for name, amount in self.fees.items()},
                 "address": self.address,
                 "spoiled": self.spoiled,
@@ -227,6 +236,7 @@ class OrderFacts:
                 line[7],
                 line[8],
                 None if line[9] is None else Shipped(*line[9]),
+                *line[10:],
             )
             for line in kept["lines"]
         ]
@@ -283,6 +293,10 @@ class OrderTruth:
     """When the whole order was cancelled."""
     open_request: str | None
     """Cancel id of the buyer's request that nobody has answered yet."""
+    line_skus: dict[str, str]
+    """Line id -> TikTok's sku_id of the listing that was bought, of every line."""
+    warehouse_id: str
+    """TikTok's id of the warehouse that serves the order."""
 
 
 _WHY: dict[Status, str] = {
@@ -326,6 +340,8 @@ def truth_of(facts: OrderFacts) -> OrderTruth:
         shipped={line.id: _told(line.shipped) for line in facts.lines if line.shipped is not None},
         cancelled_at=None if facts.cancelled_at is None else from_epoch(facts.cancelled_at),
         open_request=facts.open_request,
+        line_skus={line.id: line.sku_id for line in facts.lines},
+        warehouse_id=facts.warehouse_id,
     )
 
 

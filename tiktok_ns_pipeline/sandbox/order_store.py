@@ -159,6 +159,8 @@ class OrderStore:
         self.after_commit: Callable[[], None] = _nothing
         """Called after each outermost transaction that was committed."""
         self.after_rollback: Callable[[], None] = _nothing
+        self.before_save: Callable[[Order], None] | None = None
+        """Called with each order that changed, before it is kept."""
         self._facts: dict[int, OrderFacts] = {}
 
     @contextlib.contextmanager
@@ -226,6 +228,8 @@ class OrderStore:
 
         `only_state` promises that of the facts nothing changed but the order's state.
         """
+        if self.before_save is not None:
+            self.before_save(order)
         self.database.execute(_UPDATE_ORDER, (*_columns(order.document, order.facts), order.number))
         if only_state:
             self.database.execute(

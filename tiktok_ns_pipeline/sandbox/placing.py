@@ -105,6 +105,7 @@ def _units(lines: Sequence[Line | str], shop: Shop) -> tuple[list[LineFacts], li
                     Decimal(line.platform_discount),
                     Decimal(line.tax),
                     line.gift,
+                    sku_id=listing.sku_id,
                 )
             )
     return units, listings

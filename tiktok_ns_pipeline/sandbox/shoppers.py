@@ -28,6 +28,7 @@ from tiktok_ns_pipeline.sandbox.catalogue import (
 )
 from tiktok_ns_pipeline.sandbox.documents import Document
 from tiktok_ns_pipeline.sandbox.facts import ZERO, LineFacts, OrderFacts, ShippingFacts, Status
+from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits
 from tiktok_ns_pipeline.sandbox.wire import CANCELLED_AFTER_DAYS, Habits
 
 _HOUR = 3_600.0
@@ -70,13 +71,25 @@ class Mix:
     """Of those, the ones that their buyer wants after all, if nobody has answered yet."""
     recognised_late: float | None = None
     """Tracking numbers that TikTok does not know when it is first told."""
+    settles: bool = False
+    """Whether TikTok settles what was delivered and pays the shops."""
+    settlement: SettlementHabits = field(default_factory=SettlementHabits)
+    """What happens to the money then, besides."""
+    stock: Literal["endless", "kept"] = "endless"
+    """Whether TikTok can run out of what buyers want, see `tiktok_stock`."""
+    stock_at_start: int = 0
+    """Where stock is kept: units of each SKU in each of the seller's warehouses before anybody says
+    what is there."""
+    fbt_stock_at_start: int = 1_000
+    """The same for TikTok's own warehouses."""
 
     @classmethod
     def plain(cls, **changes: Any) -> Mix:
         """Ordinary paid orders only, but for the changes."""
         none = {name: 0.0 for name, value in _DEFAULT_MIX.items() if isinstance(value, float)}
         none |= dict.fromkeys(_WITH_WAREHOUSE, 0.0)
-        return replace(cls(), **{**none, "varied_habits": False, **changes})
+        quiet = {"varied_habits": False, "settlement": SettlementHabits.quiet()}
+        return replace(cls(), **{**none, **quiet, **changes})
 
     def rate(self, name: str) -> float:
         """The probability of what the warehouse has to cope with: if it is not set, it occurs only
@@ -205,16 +218,24 @@ def any_address(region: str, chance: random.Random) -> tuple[Place, Document]:
     return place, address_in(place, chance.choice(_NAMES), chance.randrange(1, 9_999))
 
 
-def draw(seed: int, number: int, at: int, mix: Mix) -> Draft:
-    """The n-th order of a seed, placed at `at` (Unix seconds)."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a buyer has made up their mind about: the shop, and one listing per unit."""
+
+    shop: Shop
+    listings: Sequence[Listing]
+
+
+def draw(seed: int, number: int, at: int, mix: Mix, wanted: Wanted | None = None) -> Draft:
+    """The n-th order of a seed, placed at `at` (Unix seconds), of what the buyer likes or `wanted`."""
     chance = random.Random(f"order {seed} {number}")
-    shop = _pick_shop(chance, mix)
+    shop = wanted.shop if wanted else _pick_shop(chance, mix)
     place, address = any_address(shop.region, chance)
-    sort = _sort(chance, mix)
+    sort = "normal" if wanted else _sort(chance, mix)
     by_fbt = shop.fbt_warehouse is not None and chance.random() < mix.fulfilled_by_tiktok
     by_seller = not by_fbt and chance.random() < 0.45
     free = sort in {"sample", "replacement", "zero_price"}
-    listings = _pick(chance, mix, sort)
+    listings = list(wanted.listings) if wanted else _pick(chance, mix, sort)
     facts = OrderFacts(
         shop=shop.key,
         order_id=order_id_of(number),
@@ -311,7 +332,9 @@ def _priced(
 ) -> list[LineFacts]:
     step = Decimal(1) if shop.currency == "VND" else Decimal("0.01")
     lines = [
-        LineFacts(line_id_of(number, index), listing.makes, listing.prices[shop.currency])
+        LineFacts(
+            line_id_of(number, index), listing.makes, listing.prices[shop.currency], sku_id=listing.sku_id
+        )
         for index, listing in enumerate(listings)
     ]
     if sort in {"sample", "replacement", "zero_price"}:

@@ -34,7 +34,7 @@ def cancellation_row(one: Cancellation, order: Order) -> Document:
         "role": one.role,
         "create_time": one.created_at,
         "update_time": one.updated_at,
-        "should_replenish_stock": True,
+        "should_replenish_stock": cancel_reasons.replenishes(one.reason),
         "cancel_line_items": [
             _line(one, index, line, displays.get(line.id), facts.currency) for index, line in enumerate(lines)
         ],

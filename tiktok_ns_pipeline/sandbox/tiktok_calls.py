@@ -119,12 +119,17 @@ def page_size_of(text: str | None, most: int = 100) -> int:
 
 def times_of(call: Call) -> dict[str, int | None]:
     """The four bounds of times, which are integers in the body, nowhere else (T 3.1)."""
+    return dict(zip(_TIMES, bounds_in(call, *_TIMES), strict=True))
+
+
+def bounds_in(call: Call, *names: str) -> list[int | None]:
+    """Bounds of times by these names, which are integers in the body, nowhere else."""
     body = call.json_body()
-    for name in _TIMES:
+    for name in names:
         if name in call.query:
             raise Refusal(36009004, f"param {name} belongs in the body", 400)
         _check_type(name, body.get(name), int, "int64")
-    return {name: body.get(name) for name in _TIMES}
+    return [body.get(name) for name in names]
 
 
 def sorting_of(call: Call, fields: tuple[str, ...], order: str) -> tuple[str, bool]:

@@ -1,12 +1,13 @@
-"""TikTok Shop's API as the seller's app meets it, over the simulated world (T 1 to 4, 6, 8).
+"""TikTok Shop's API as the seller's app meets it, over the simulated world (T 1 to 6, 8).
 
 One ASGI app. A request passes the gates in one fixed order: path, verb, app key, timestamp,
 signature, access token, scope, shop cipher, quota, parameters; the first gate that it fails answers.
 Every answer has the envelope of T 1.6 and a Date by the world's clock; the timestamp of a signature is
 compared with the base clock, on which the caller lives too.
 
-The endpoints are in `tiktok_orders`, `tiktok_fulfilment`, `tiktok_logistics`, `tiktok_cancellations` and
-`webhooks`. Faults of the plan are acted out here (`_before`, `_after`); those of lists, there.
+The endpoints are in `tiktok_orders`, `tiktok_fulfilment`, `tiktok_logistics`, `tiktok_cancellations`,
+`tiktok_products` and `webhooks`. Faults of the plan are acted out here (`_before`, `_after`); those of
+lists, there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tiktok_ns_pipeline.sandbox import (
     tiktok_fulfilment,
     tiktok_logistics,
     tiktok_orders,
+    tiktok_products,
 )
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, SHOPS
 from tiktok_ns_pipeline.sandbox.faults import DropConnection, Fault, FaultKind, FaultPlan, RefuseConnection
@@ -284,6 +286,7 @@ _ROUTES = Routes(
         *tiktok_fulfilment.ROUTES,
         *tiktok_logistics.ROUTES,
         *tiktok_cancellations.ROUTES,
+        *tiktok_products.ROUTES,
         *_WEBHOOK_ROUTES,
     )
 )

@@ -30,19 +30,23 @@ from tiktok_ns_pipeline.sandbox.catalogue import shop_of
 from tiktok_ns_pipeline.sandbox.documents import Document
 from tiktok_ns_pipeline.sandbox.facts import OrderFacts, OrderTruth, ShippingFacts, Status, truth_of
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, FaultPlan
+from tiktok_ns_pipeline.sandbox.flash_sales import FLASH, FlashSales
 from tiktok_ns_pipeline.sandbox.order_life import BEFORE_SHIPPING, OrderLife
 from tiktok_ns_pipeline.sandbox.order_store import Event, Order, OrderStore
 from tiktok_ns_pipeline.sandbox.packages import Package
 from tiktok_ns_pipeline.sandbox.parcels import Parcels
 from tiktok_ns_pipeline.sandbox.placing import Line, OrderOptions, draft_of
-from tiktok_ns_pipeline.sandbox.shoppers import Draft, Mix
+from tiktok_ns_pipeline.sandbox.settling import Settling
+from tiktok_ns_pipeline.sandbox.shelf import Shelf
+from tiktok_ns_pipeline.sandbox.shoppers import Draft, Mix, Wanted
 from tiktok_ns_pipeline.sandbox.splitting import Splitting
+from tiktok_ns_pipeline.sandbox.tiktok_stock import TikTokStock, TurnedAway
 from tiktok_ns_pipeline.sandbox.world_events import Listener, WorldEvent
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.sandbox.books import Books
 
-__all__ = ["Line", "OrderOptions", "ShippingFacts", "Status", "World"]
+__all__ = ["Line", "OrderOptions", "ShippingFacts", "Status", "TurnedAway", "World"]
 
 # A fresh order may be missing from lists for so long (T 3.1).
 LATE_BY_AT_MOST_S = 30
@@ -111,10 +115,17 @@ class World:
         self.cancelling = Cancelling(self)
         """Rules of cancellations."""
         self.life = OrderLife(self)
+        self.finance = Settling(self)
+        """What is settled and paid, if the mix says so."""
+        self.shelf = Shelf(self)
+        """What the shops list."""
+        self.stock = TikTokStock(self)
+        """What TikTok believes can still be sold."""
+        self._flash_sales = FlashSales(self)
         self._rate = 0.0
         self._lock = threading.RLock()
         self.clock.offset = timedelta(seconds=float(self.store.note("offset_s") or 0))
-        self._number = self.store.last_number()
+        self._number = max(self.store.last_number(), self.stock.last_turned_away())
         # What was to arrive while the world was closed never does: the shop was closed too.
         self.store.forget_events(_ARRIVAL)
         self._next_due = self.store.next_due()
@@ -178,19 +189,28 @@ class World:
         """Place one order exactly as told, and give its id.
 
         Without options it is paid, released, shipped by the seller for free, written without odd
-        habits, and nothing happens to it by itself; `plan` says what shall (see `shoppers`).
+        habits, and nothing happens to it by itself; `plan` says what shall (see `shoppers`). Raises
+        TurnedAway where stock is kept and no warehouse (the one that is named) has enough of it.
         """
         with self._lock:
             number = self._number + 1
             at = to_epoch(options.get("placed_at", self.now()))
             draft = draft_of(shop_of(shop), lines, options, number=number, seed=self.seed, at=at)
-            self._add(draft, at)
+            if not self._add(draft, at, only_there="warehouse_id" in options):
+                raise TurnedAway(f"shop {shop} has not enough of {', '.join(map(str, lines))}")
             return draft.facts.order_id
 
     def draw_orders(self, count: int) -> list[str]:
-        """Let `count` buyers order now, as the mix has it; gives the order ids."""
+        """Let `count` buyers order now, as the mix has it; gives the ids of the orders that were placed."""
         with self._lock, self.store.transaction():
-            return [self._arrive(self._epoch()) for _ in range(count)]
+            drawn = [self._arrive(self._epoch()) for _ in range(count)]
+        return [order_id for order_id in drawn if order_id is not None]
+
+    def flash_sale(self, shop: str, skus: Sequence[str], buyers_per_second: float, seconds: float) -> None:
+        """Let a crowd want these seller SKUs from now on, see `flash_sales`; raises ValueError for a SKU
+        that is not listed."""
+        with self._lock:
+            self._flash_sales.begin(shop, skus, buyers_per_second, seconds)
 
     def pay(self, order_id: str) -> None:
         """The buyer pays: the order goes on hold for its hour."""
@@ -363,38 +383,60 @@ class World:
             change(order, self.epoch())
             self.store.save(order)
 
-    def _add(self, draft: Draft, at: int) -> None:
+    def _add(self, draft: Draft, at: int, *, only_there: bool = False) -> bool:
+        """Place an order, unless its buyer has to be turned away; tells whether it was placed."""
         facts = draft.facts
         self._number += 1
+        facts.warehouse_id = draft.warehouse_id
         if facts.status not in {Status.unpaid, Status.on_hold}:
             facts.released_at = at
         if facts.status is Status.cancelled:
             facts.cancelled_at = at
         with self.store.transaction():
+            if not self._served(draft, at, only_there=only_there):
+                return False
             document = wire.order_document(
                 facts,
                 draft.listings,
                 habits=draft.habits,
                 flags=draft.flags,
                 buyer=draft.buyer,
-                warehouse_id=draft.warehouse_id,
+                warehouse_id=facts.warehouse_id,
                 packages=self.parcels.follow(self._number, facts, at),
             )
             if facts.status is not Status.unpaid and not document["is_cod"]:
                 document["paid_time"] = at
             facts.header_follows = draft.habits.header_follows
+            self.stock.follow(facts)
             late = self.faults.strikes(FaultKind.late_visibility, "tiktok", facts.order_id)
-            self.store.add(Order(self._number, document, facts), at + (LATE_BY_AT_MOST_S if late else 0))
+            order = Order(self._number, document, facts)
+            self.store.add(order, at + (LATE_BY_AT_MOST_S if late else 0))
+            self.finance.followed(order, at)
             self.life.schedule(self._number, facts, at)
             self.life.tell_status(facts, document, at)
             self._next_due = self.store.next_due()
+        return True
 
-    def _arrive(self, at: float) -> str:
-        draft = shoppers.draw(self.seed, self._number + 1, int(at), self.mix)
+    def _served(self, draft: Draft, at: int, *, only_there: bool) -> bool:
+        """Whether a warehouse has what the buyer wants; any of the seller's own serves what one of them
+        was to, unless it is to be only there."""
+        facts = draft.facts
+        if not self.stock.is_kept or facts.status is Status.cancelled:
+            return True
+        places = dict.fromkeys([draft.warehouse_id])
+        if not only_there and not facts.by_tiktok_warehouse:
+            places |= dict.fromkeys(shop_of(facts.shop).warehouses)
+        on_sale = all(self.shelf.sells(facts.shop, listing) for listing in draft.listings)
+        if on_sale and self.stock.take(facts, draft.listings, places):
+            return True
+        self.stock.turn_away(self._number, at, facts, draft.listings, draft.warehouse_id)
+        return False
+
+    def _arrive(self, at: float, wanted: Wanted | None = None) -> str | None:
+        draft = shoppers.draw(self.seed, self._number + 1, int(at), self.mix, wanted)
         if shoppers.is_to_be_combined(draft.facts):
             self._share_buyer(draft)
-        self._add(draft, int(at))
-        return draft.facts.order_id
+        return draft.facts.order_id if self._add(draft, int(at)) else None
 
     def _share_buyer(self, draft: Draft) -> None:
         """The buyer orders again, before the last order of the shop is shipped."""
@@ -407,6 +449,10 @@ class World:
             draft.buyer[name] = other.document.get(name)
 
     def _happen(self, event: Event) -> int:
+        if event.what == FLASH:
+            self._arrive(event.due, self._flash_sales.wanted(event.number, self._number + 1))
+            self._flash_sales.schedule(event.number, event.due)
+            return 1
         if event.what != _ARRIVAL:
             return self.life.happen(event)
         self._arrive(event.due)
