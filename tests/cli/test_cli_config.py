@@ -53,6 +53,12 @@ def test_the_sandbox_and_its_mapping_fit(shop: Shop):
             "with 200 percent in all (uk 100, vn 100), so each is scaled down",
         ),
         ('account_id: "125"', 'account_id: "12500"', "12500 (shops.us.billing.account_id)"),
+        (
+            "    handover: drop_off",
+            '    settlement: {policy: post, clearing_account_id: "125", bank_account_id: "12700"}\n'
+            "    handover: drop_off",
+            "12700 (shops.us.settlement.bank_account_id)",
+        ),
         ('account_id: "125"', 'account_id: "126"', "account 126 is kept in currency 2"),
     ],
 )
