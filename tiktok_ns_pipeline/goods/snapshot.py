@@ -17,12 +17,13 @@ from tiktok_ns_pipeline.runtime import Runtime
 
 CURSOR = "netsuite:items"
 
-_ITEMS = """
+ITEMS = """
 SELECT i.id, i.itemid, i.externalid, i.upccode, i.itemtype, i.displayname, i.isinactive
 FROM item i
 WHERE i.id > {after}
 ORDER BY i.id ASC
 """
+"""All items with what a SKU may be called by; a keyset query."""
 
 
 async def ensure_snapshot(runtime: Runtime, run_id: str) -> tuple[str, bool]:
@@ -56,7 +57,7 @@ async def snapshot_items(runtime: Runtime, run_id: str) -> str:
 
     Inactive items are read too: an order of one is a different trouble than an unknown SKU (N 3.2).
     """
-    rows = [row async for row in runtime.netsuite.suiteql_keyset(_ITEMS, "id", lane="orders")]
+    rows = [row async for row in runtime.netsuite.suiteql_keyset(ITEMS, "id", lane="orders")]
     now = runtime.clock.now()
     snapshot_id = uuid.uuid4().hex
     runtime.lake.land(

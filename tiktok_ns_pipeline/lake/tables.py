@@ -519,6 +519,57 @@ FBT_STOCK = _table(
     version=("read_at",),
 )
 
+STOCK_RECONCILIATION = _table(
+    "stock_reconciliation",
+    "The proof of stock: one row per SKU and TikTok warehouse (`level`), and one per item and pool of "
+    "Locations that open orders want (`cover`, filed under `account`).",
+    Column("aspect", "VARCHAR", "`level` or `cover`.", required=True),
+    Column(
+        "subject", "VARCHAR", "`<sku id> at <warehouse id>`, or `<item id> at <Locations>`.", required=True
+    ),
+    Column(
+        "verdict", "VARCHAR", "What the two systems say; of a cover `covered` or `oversold`.", required=True
+    ),
+    Column("is_wrong", "BOOLEAN", "Whether somebody has to look at it.", required=True),
+    Column("sku_id", "VARCHAR", "TikTok's id of the SKU; null of a cover."),
+    Column("seller_sku", "VARCHAR", "The seller's SKU at TikTok; null where it has none."),
+    Column("warehouse_id", "VARCHAR", "TikTok's id of the warehouse; null of a cover."),
+    Column("items", "VARCHAR", "Internal ids of the NetSuite items, with commas."),
+    Column("locations", "VARCHAR", "Internal ids of the Locations of the pool, with commas."),
+    Column("shown", "BIGINT", "Units that TikTok shows."),
+    Column("may_show", "BIGINT", "Units that may be shown; null where that cannot be told."),
+    Column("difference", "BIGINT", "shown - may_show as far as it stood in every look; null of a cover."),
+    Column("available", "DECIMAL(38,12)", "Of a cover: NetSuite's available quantity; null where unknown."),
+    Column("claimed", "DECIMAL(38,12)", "Of a cover: wanted by open orders without a live Sales Order."),
+    Column("backordered", "DECIMAL(38,12)", "Of a cover: backordered on Sales Orders of open orders."),
+    Column("oversold", "DECIMAL(38,12)", "Of a cover: sold beyond what NetSuite holds."),
+    Column("orders", "VARCHAR", "Of a cover: `shop/order` of the orders that are not covered, with commas."),
+    Column("note", "VARCHAR", "What a person should know about the verdict."),
+    Column("tiktok_read_at", "TIMESTAMPTZ", "Instant of the reading at TikTok.", required=True),
+    Column("netsuite_read_at", "TIMESTAMPTZ", "Instant of the reading in NetSuite.", required=True),
+    key=("shop", "day", "aspect", "subject"),
+    version=("tiktok_read_at", "netsuite_read_at"),
+    newest="day",
+)
+
+STOCK_RECONCILIATION_STATEMENTS = _table(
+    "stock_reconciliation_statements",
+    "One row per proof of stock over all shops, or why it did not run.",
+    Column("statement", "VARCHAR", "The proof in one line.", required=True),
+    Column("not_run", "VARCHAR", "Shops that were not proved, with commas; null where all were."),
+    Column("levels", "BIGINT", "Slots at TikTok; null where nothing could be read."),
+    Column("shown", "BIGINT", "Units that the compared slots show."),
+    Column("available", "DECIMAL(38,12)", "Units that NetSuite has available for them."),
+    Column("claimed", "DECIMAL(38,12)", "Of these, wanted by open orders without a live Sales Order."),
+    Column("shown_beyond", "BIGINT", "Units shown that do not exist."),
+    Column("not_shown", "BIGINT", "Units that could be sold and are not shown."),
+    Column("oversold", "DECIMAL(38,12)", "Units sold beyond what NetSuite holds."),
+    Column("differences", "BIGINT", "Rows that somebody has to look at."),
+    Column("proved_at", "TIMESTAMPTZ", "Instant of the proof.", required=True),
+    key=("shop", "day"),
+    version=("proved_at",),
+)
+
 TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_ORDERS,
     RAW_NETSUITE_ITEMS,
@@ -542,5 +593,7 @@ TABLES: tuple[Table, ...] = (
     STAGED_STOCK_LEVELS,
     TIKTOK_STOCK_LEVELS,
     FBT_STOCK,
+    STOCK_RECONCILIATION,
+    STOCK_RECONCILIATION_STATEMENTS,
 )
 """All tables, in the order of the flow."""

@@ -66,6 +66,14 @@ def tiktok_side(
     )
 
 
+def is_left_out(order: Order, shop: Shop, rules: SpecialOrders) -> bool:
+    """Whether an order will never have a Sales Order, whatever becomes of it: the shop's books began
+    later, or the mapping skips its kind."""
+    if shop.is_before_go_live(order.create_time):
+        return True
+    return _why_skipped(order, _owed(order, shop, None), rules) is not None
+
+
 def needs_price_detail(raw: Any, shop: Shop) -> bool:
     """Whether only TikTok's calculated price can tell what the order owes (T 3.5, 3.7)."""
     try:
@@ -131,9 +139,12 @@ def _why_not_posted(order: Order, reading: OwedReading, shop: Shop, rules: Speci
         return WAITING_REASON[order.status]
     if order.line_items and not active_lines(order):
         return "every line is cancelled"
-    decision = decide(
-        flags_of(order, reading.owed.total if reading.owed and reading.is_sound else None), rules
-    )
+    return _why_skipped(order, reading, rules)
+
+
+def _why_skipped(order: Order, reading: OwedReading, rules: SpecialOrders) -> str | None:
+    owed = reading.owed.total if reading.owed and reading.is_sound else None
+    decision = decide(flags_of(order, owed), rules)
     return f"the mapping skips {decision.kind} orders: {decision.rule.reason}" if decision.skips else None
 
 

@@ -65,9 +65,9 @@ def tiktok_order(raw: Any, shop: Shop, mapping: SellerMapping) -> TikTokOrder:
         order = Order.parse(raw)
     except WireError as wrong:
         return TikTokOrder(order_id, None, "unknown", unreadable=f"{wrong.field} {wrong.reason}")
-    packed_by = _packed_by(order, mapping)
+    packer = packed_by(order, mapping)
     carried_by = _CARRIER.get(order.shipping_type, "seller")
-    ends = "channel" in (packed_by, carried_by)
+    ends = "channel" in (packer, carried_by)
     posted = tiktok_side(raw, shop, mapping.special_orders)
     is_wanted = posted.expectation is not Expectation.NOT_POSTED
     return TikTokOrder(
@@ -75,13 +75,22 @@ def tiktok_order(raw: Any, shop: Shop, mapping: SellerMapping) -> TikTokOrder:
         status=order.status,
         state=_state(order),
         units=tuple(_unit(line, order, by_collection=ends) for line in order.line_items),
-        packed_by=packed_by,
+        packed_by=packer,
         carried_by=carried_by,
         is_before_go_live=shop.is_before_go_live(order.create_time),
         not_expected="" if is_wanted else posted.reason,
         changed_at=order.update_time,
         cancelled_at=order.cancel_time,
     )
+
+
+def packed_by(order: Order, mapping: SellerMapping) -> Literal["seller", "channel"]:
+    """Who packs an order: the seller, or TikTok (FBT)."""
+    stated = FULFILMENT.get(order.fulfillment_type or "")
+    if stated is not None:
+        return stated
+    warehouse = mapping.warehouses.get(order.warehouse_id or "")
+    return warehouse.fulfilment if warehouse else "seller"
 
 
 def sales_order(order_id: str, row: Row, lines: Iterable[Row], account_now: str) -> SalesOrder:
@@ -162,14 +171,6 @@ def age(modified_at: str | None, account_now: str) -> timedelta | None:
     except ValueError:
         return None
     return None if now is None or changed is None else now - changed
-
-
-def _packed_by(order: Order, mapping: SellerMapping) -> Literal["seller", "channel"]:
-    stated = FULFILMENT.get(order.fulfillment_type or "")
-    if stated is not None:
-        return stated
-    warehouse = mapping.warehouses.get(order.warehouse_id or "")
-    return warehouse.fulfilment if warehouse else "seller"
 
 
 def _state(order: Order) -> OrderState:

@@ -71,12 +71,13 @@ def standing(first: Sequence[Level], again: Iterable[Level]) -> tuple[Level, ...
 
 
 def covers_standing(first: Iterable[Cover], again: Iterable[Cover]) -> tuple[Cover, ...]:
-    """Of two looks at the same items, that in which less is oversold; what only one of them saw is none."""
+    """The first look at what orders want with a later one at what was oversold: that counts in which less
+    is, and what the later one does not see is wanted no more."""
     later = {cover.stock: cover for cover in again}
     return tuple(
-        min(cover, later[cover.stock], key=lambda each: each.oversold)
+        min(cover, later.get(cover.stock, cover), key=lambda each: each.oversold)
         for cover in first
-        if cover.stock in later
+        if cover.stock in later or not cover.is_oversold
     )
 
 

@@ -193,6 +193,11 @@ class StockProof:
     claimed: Decimal = Decimal(0)
 
     @property
+    def is_not_run(self) -> bool:
+        """Whether nothing could be read, which is not the same as nothing being wrong."""
+        return bool(self.unread) and not self.levels and not self.covers
+
+    @property
     def wrong(self) -> tuple[Level, ...]:
         """The slots that somebody has to look at."""
         return tuple(level for level in self.levels if level.is_wrong)
@@ -218,7 +223,7 @@ class StockProof:
             f"shop {shop} not proved: {why.side} could not be read: {why.reason}"
             for shop, why in self.unread.items()
         )
-        if self.unread and not self.levels and not self.covers:
+        if self.is_not_run:
             return f"not run: {unread}"
         compared = sum(level.slot.standing == "published" for level in self.levels)
         wrong = [self._counted(verdict, level) for verdict, level in _counts(self.wrong)]
