@@ -14,6 +14,7 @@ from starlette.responses import Response
 from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.books.desk import PeriodState
 from tiktok_ns_pipeline.sandbox.control_http import Row, Wish, answer, read
+from tiktok_ns_pipeline.sandbox.stockroom import count_stock
 from tiktok_ns_pipeline.sandbox.warehouse import Warehouse
 
 
@@ -117,9 +118,9 @@ class BooksControl:
         return answer({"state": wish.state})
 
     async def set_stock(self, request: Request) -> Response:
-        """State what lies at a location ({"item_id": "301", "location_id": "6", "on_hand": 40})."""
+        """Somebody counts what lies at a location ({"item_id": "301", "location_id": "6", "on_hand": 40})."""
         wish = await read(request, _StockWish)
-        self._books.set_stock(wish.item_id, wish.location_id, wish.on_hand)
+        count_stock(self._books, wish.item_id, wish.location_id, wish.on_hand)
         return answer({"on_hand": str(self._books.stock(wish.item_id, wish.location_id).on_hand)})
 
     async def delete_record(self, request: Request) -> Response:

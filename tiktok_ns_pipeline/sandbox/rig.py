@@ -39,6 +39,7 @@ from tiktok_ns_pipeline.sandbox.judge_follow_ups import (
 )
 from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.stockroom import Stockroom, StockroomHabits
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import InProcessTransport
 from tiktok_ns_pipeline.sandbox.warehouse import Labels, Warehouse, WarehouseHabits
@@ -127,11 +128,13 @@ class Rig:
         poll_s: float = 2.0,
         speed: float = 1.0,
         warehouse: WarehouseHabits | None = None,
+        stockroom: StockroomHabits | None = None,
     ) -> None:
         """`account_slots` is the account's limit, of which the pipeline may use `slots`.
 
-        With habits the seller's warehouse works by itself; people can tell it to either way. `speed`
-        shortens what happens to orders and parcels, not the clock.
+        With habits the seller's warehouse works by itself; people can tell it to either way. With
+        habits of the stockroom others move stock, too. `speed` shortens what happens to orders,
+        parcels and stock, not the clock.
         """
         self.clock = clock
         self.faults = FaultPlan(seed, {}, hang_s=90.0)
@@ -156,10 +159,15 @@ class Rig:
             label_needed=labels.needed,
             buy_label=labels.buy,
         )
+        self.stockroom = (
+            None
+            if stockroom is None
+            else Stockroom(self.books, self.world.clock, seed, stockroom, speed=speed)
+        )
         self.transport = InProcessTransport(
             {
                 "tiktok.sandbox": TikTokServer(self.world),
-                "1234567-sb1.sandbox": netsuite_app(self.books, self.faults, clock, self.warehouse.catch_up),
+                "1234567-sb1.sandbox": netsuite_app(self.books, self.faults, clock, self.catch_up),
             }
         )
         self.settings = self._settings(folder, slots, poll_s)
@@ -167,6 +175,12 @@ class Rig:
         """The flows of every process of `run_all`, for their reports."""
         self._seed = seed
         self._runs = 0
+
+    def catch_up(self) -> None:
+        """Let happen what people in the warehouse and the stockroom were to do by now."""
+        self.warehouse.catch_up()
+        if self.stockroom is not None:
+            self.stockroom.catch_up()
 
     async def log_in(self) -> None:
         """The seller's consent: exchange the code for the first tokens."""
@@ -245,7 +259,9 @@ class Rig:
             if (picked := self.warehouse.first_steps(truth.order_id).picked_at) is not None
             and any(picked <= at + TIME_TO_CLOSE for at in truth.cancelled_lines.values())
         }
-        return judge(truths, self.books.records("salesOrder"), changed_too_late)
+        others = self.stockroom.orders if self.stockroom else set[str]()
+        records = (one for one in self.books.records("salesOrder") if one["id"] not in others)
+        return judge(truths, records, changed_too_late)
 
     def judged_follow_ups(self) -> FollowUps:
         """What the judge finds about parcels, closures and bills now."""
