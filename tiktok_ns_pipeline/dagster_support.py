@@ -39,6 +39,7 @@ POOLS: Mapping[str, int] = {
     "billing": 2,
     "order_proof": 1,
     "fulfilment_proof": 1,
+    "stock_proof": 1,
     "maintenance": 1,
 }
 """Steps of a pool that may run at once. Flows: one live run, and one that a person asked for."""

@@ -53,7 +53,7 @@ def test_assets_by_group():
             "tiktok_shipments",
         },
         "billing": {"staged_bills", "netsuite_bills"},
-        "reconciliation": {"order_reconciliation", "fulfilment_reconciliation"},
+        "reconciliation": {"order_reconciliation", "fulfilment_reconciliation", "stock_reconciliation"},
     }
 
 
@@ -94,6 +94,7 @@ def test_jobs_schedules_sensors_and_checks():
         "shipments_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
+        "stock_proof_job",
         "maintenance_job",
         "webhooks_job",
     }
@@ -101,6 +102,7 @@ def test_jobs_schedules_sensors_and_checks():
         ("items_schedule", "20 * * * *", "RUNNING"),
         ("order_reconciliation_schedule", "0 * * * *", "RUNNING"),
         ("fulfilment_reconciliation_schedule", "30 * * * *", "RUNNING"),
+        ("stock_proof_schedule", "5 * * * *", "RUNNING"),
         ("maintenance_schedule", "40 3 * * *", "RUNNING"),
         ("webhooks_schedule", "35 * * * *", "RUNNING"),
     }
@@ -124,6 +126,8 @@ def test_jobs_schedules_sensors_and_checks():
         "fulfilment_reconciliation:no_shipment_without_fulfilment",
         "fulfilment_reconciliation:cancelled_orders_closed",
         "fulfilment_reconciliation:shipped_orders_billed",
+        "stock_reconciliation:stock_levels_agree",
+        "stock_reconciliation:no_oversold_skus",
     }
 
 
@@ -136,6 +140,7 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
         "shipments_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
+        "stock_proof_job",
         "maintenance_job",
         "webhooks_job",
     ):

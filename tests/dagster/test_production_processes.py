@@ -342,6 +342,7 @@ def test_the_pools_have_their_limits(deployment: Deployment):
         "billing": 2,
         "order_proof": 1,
         "fulfilment_proof": 1,
+        "stock_proof": 1,
         "maintenance": 1,
     }
 

@@ -2,7 +2,8 @@
 
 A partition re-lists its day from both systems in full, so a range of partitions is the backfill. Days
 are proved one run each: every day has its own verdict, figures and history, and a day that cannot be
-read does not take the others with it.
+read does not take the others with it. Stock alone has no days: it can only be read as it is now, and
+its history is in the lake.
 """
 
 from collections import Counter
@@ -20,24 +21,33 @@ from tiktok_ns_pipeline.dagster_support import (
     markdown_table,
     table_metadata,
 )
-from tiktok_ns_pipeline.lake.tables import FULFILMENT_RECONCILIATION, ORDER_RECONCILIATION
+from tiktok_ns_pipeline.lake.tables import (
+    FULFILMENT_RECONCILIATION,
+    ORDER_RECONCILIATION,
+    STOCK_RECONCILIATION,
+)
 from tiktok_ns_pipeline.reconciliation.checks import (
     ASSET,
     CHECK_SPECS,
     DAYS,
     FULFILMENT_ASSET,
     FULFILMENT_CHECK_SPECS,
+    STOCK_ASSET,
+    STOCK_CHECK_SPECS,
     check_results,
     fulfilment_check_results,
+    stock_check_results,
 )
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
     from tiktok_ns_pipeline.reconciliation.orders import Reconciliation
+    from tiktok_ns_pipeline.reconciliation.stock.model import StockProof
 
 GROUP = "reconciliation"
 POOL = "order_proof"
 FULFILMENT_POOL = "fulfilment_proof"
+STOCK_POOL = "stock_proof"
 _WORST = 20
 """Rows in the table of the worst, for each shop."""
 
@@ -172,4 +182,60 @@ def _fulfilment_metadata(proofs: "Mapping[str, FulfilmentProof]") -> dict[str, A
         "statements": dg.MetadataValue.md(
             markdown_table(("shop", "statement"), [(shop, proof.statement) for shop, proof in proofs.items()])
         ),
+    }
+
+
+@dg.asset(
+    name=STOCK_ASSET,
+    deps=[dg.AssetKey(["tiktok_shop", "orders"]), "netsuite_sales_orders"],
+    check_specs=STOCK_CHECK_SPECS,
+    group_name=GROUP,
+    owners=[OPERATIONS],
+    kinds={"tiktok", "netsuite", "parquet", "duckdb"},
+    metadata=table_metadata(STOCK_RECONCILIATION),
+    pool=STOCK_POOL,
+    retry_policy=_RETRIES,
+)
+def stock_reconciliation(
+    context: dg.AssetExecutionContext, runtime: RuntimeResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """What TikTok shows of every SKU and warehouse against what NetSuite can still promise, and whether
+    NetSuite holds the goods of all open orders.
+
+    Read from the two systems alone, never from our own levels. What is wrong is looked at again after some
+    seconds and after NetSuite's next snapshot: what does not stand in every look is only moving.
+    """
+    proof = in_event_loop(_prove_stock(runtime, context.run.run_id))
+    is_clean = not (proof.unread or proof.wrong or proof.oversold)
+    (context.log.info if is_clean else context.log.warning)(proof.statement)
+    yield dg.MaterializeResult(
+        metadata=_stock_metadata(proof), check_results=list(stock_check_results(proof))
+    )
+
+
+async def _prove_stock(resource: RuntimeResource, run_id: str) -> "StockProof":
+    from tiktok_ns_pipeline.reconciliation.every_shop import prove_stock_of_every_shop
+
+    async with resource.opened() as runtime:
+        return await prove_stock_of_every_shop(runtime, run_id)
+
+
+def _stock_metadata(proof: "StockProof") -> dict[str, Any]:
+    from tiktok_ns_pipeline.reconciliation.stock.checking import worst
+    from tiktok_ns_pipeline.reconciliation.stock.model import Verdict
+
+    verdicts = Counter(level.verdict.value for level in proof.levels)
+    return {
+        "dagster/row_count": len(proof.levels) + len(proof.covers),
+        "units_shown": proof.shown,
+        "units_shown_beyond_stock": proof.units(Verdict.SHOWS_MORE_THAN_EXISTS),
+        "units_not_shown": proof.units(Verdict.SHOWS_LESS),
+        "items_oversold": len(proof.oversold),
+        "units_oversold": float(sum(cover.oversold for cover in proof.oversold)),
+        "open_orders": proof.open_orders,
+        "differences": len(proof.wrong),
+        "shops_not_proved": len(proof.unread),
+        **dict(sorted(verdicts.items())),
+        "worst": dg.MetadataValue.md(worst(proof, _WORST) or "none"),
+        "statement": proof.statement,
     }

@@ -3,6 +3,7 @@
 Orders: today every hour, so that drift shows the same day, and yesterday in the morning. Each shop's
 clock decides what its today is, so one hourly schedule asks for the days that are due in any shop.
 What follows orders: every morning all days whose orders may still be shipped, cancelled or billed.
+Stock: every hour, which is also soon after midnight of every shop, so that each day begins with a proof.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG
-from tiktok_ns_pipeline.reconciliation.assets import fulfilment_reconciliation, order_reconciliation
+from tiktok_ns_pipeline.reconciliation.assets import (
+    fulfilment_reconciliation,
+    order_reconciliation,
+    stock_reconciliation,
+)
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.mapping import Mapping
@@ -32,6 +37,22 @@ fulfilment_reconciliation_job = dg.define_asset_job(
     description="Proves what followed one day's orders: shipments, cancellations and bills.",
     executor_def=dg.in_process_executor,
     tags={MAX_RUNTIME_TAG: "7200"},
+)
+
+stock_proof_job = dg.define_asset_job(
+    "stock_proof_job",
+    selection=dg.AssetSelection.assets(stock_reconciliation),
+    description="Proves what TikTok shows of all stock, and that what it sold is there.",
+    executor_def=dg.in_process_executor,
+    tags={MAX_RUNTIME_TAG: "3600"},
+)
+
+stock_proof_schedule = dg.ScheduleDefinition(
+    name="stock_proof_schedule",
+    job=stock_proof_job,
+    cron_schedule="5 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour, five minutes past.",
 )
 
 
@@ -85,7 +106,7 @@ def _runs(
 
 
 defs = dg.Definitions(
-    assets=[order_reconciliation, fulfilment_reconciliation],
-    jobs=[order_reconciliation_job, fulfilment_reconciliation_job],
-    schedules=[order_reconciliation_schedule, fulfilment_reconciliation_schedule],
+    assets=[order_reconciliation, fulfilment_reconciliation, stock_reconciliation],
+    jobs=[order_reconciliation_job, fulfilment_reconciliation_job, stock_proof_job],
+    schedules=[order_reconciliation_schedule, fulfilment_reconciliation_schedule, stock_proof_schedule],
 )

@@ -1,7 +1,7 @@
-"""The proofs' questions as Dagster shows them, answered for each day by itself.
+"""The proofs' questions as Dagster shows them, those about orders answered for each day by itself.
 
 Checks of single days keep their own verdicts: yesterday's missing order stays red until yesterday is
-proved again, however clean today is.
+proved again, however clean today is. Stock is what it is now, so its checks have no days.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tiktok_ns_pipeline.dagster_support import check_result
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
     from tiktok_ns_pipeline.reconciliation.orders import Reconciliation
+    from tiktok_ns_pipeline.reconciliation.stock.model import StockProof
 
 ASSET = "order_reconciliation"
 
@@ -36,6 +37,13 @@ _FULFILMENT_QUESTIONS = {
     "no_shipment_without_fulfilment": "What TikTok shows as gone has its Item Fulfillment.",
     "cancelled_orders_closed": "Orders that TikTok cancelled are closed in NetSuite, and no others are.",
     "shipped_orders_billed": "What left is billed once and to the cent, where the shop bills.",
+}
+
+STOCK_ASSET = "stock_reconciliation"
+
+_STOCK_QUESTIONS = {
+    "stock_levels_agree": "Every level that we push is what NetSuite can still promise, by the mapping.",
+    "no_oversold_skus": "NetSuite holds the goods of all open orders.",
 }
 
 _OFFENDERS = 200
@@ -72,6 +80,11 @@ def _specs(asset: str, questions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
 CHECK_SPECS = _specs(ASSET, _QUESTIONS)
 FULFILMENT_CHECK_SPECS = _specs(FULFILMENT_ASSET, _FULFILMENT_QUESTIONS)
 
+STOCK_CHECK_SPECS = [
+    dg.AssetCheckSpec(name, asset=STOCK_ASSET, description=question)
+    for name, question in _STOCK_QUESTIONS.items()
+]
+
 
 def check_results(proofs: Mapping[str, Reconciliation]) -> Iterator[dg.AssetCheckResult]:
     """One answer to each question, over all shops."""
@@ -89,6 +102,24 @@ def fulfilment_check_results(proofs: Mapping[str, FulfilmentProof]) -> Iterator[
     unread = any(proof.not_run for proof in proofs.values())
     for question in CHECKS:
         yield _answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
+
+
+def stock_check_results(proof: StockProof) -> Iterator[dg.AssetCheckResult]:
+    """One answer to each question about stock, over all shops."""
+    from tiktok_ns_pipeline.reconciliation.stock.checking import CHECKS
+
+    for question in CHECKS:
+        outcome = question(proof)
+        yield check_result(
+            outcome.state,
+            outcome.description,
+            check_name=outcome.name,
+            metadata={
+                "number_of_offenders": len(outcome.names),
+                "offenders": dg.MetadataValue.json(list(outcome.names[:_OFFENDERS])),
+                "table": dg.MetadataValue.md(outcome.table or "none"),
+            },
+        )
 
 
 def _answer(outcomes: Mapping[str, _Outcome], *, unread: bool) -> dg.AssetCheckResult:

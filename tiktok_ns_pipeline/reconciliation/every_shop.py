@@ -1,4 +1,5 @@
-"""The proof of one date over all shops of the mapping, each with its own business day of that date.
+"""The proofs over all shops of the mapping: of one date, each with its own business day of that date, and
+of the stock that they may share.
 
 A shop that the seller did not open to us is no clean shop: its proof did not run.
 """
@@ -14,9 +15,11 @@ from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.reconciliation.fulfilments import model as fulfilments
 from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
 from tiktok_ns_pipeline.reconciliation.fulfilments.proof import prove_day
-from tiktok_ns_pipeline.reconciliation.orders import Reconciliation, Side, not_run
+from tiktok_ns_pipeline.reconciliation.orders import NotRun, Reconciliation, Side, not_run
 from tiktok_ns_pipeline.reconciliation.proof import reconcile_day
 from tiktok_ns_pipeline.reconciliation.reading import Sources
+from tiktok_ns_pipeline.reconciliation.stock.model import StockProof
+from tiktok_ns_pipeline.reconciliation.stock.proof import prove_stock
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.errors import TikTokError
 
@@ -38,6 +41,13 @@ async def prove_fulfilments_of_every_shop(
     return await _in_every_shop(runtime, day, run_id, prove_day, fulfilments.not_run)
 
 
+async def prove_stock_of_every_shop(runtime: Runtime, run_id: str) -> StockProof:
+    """Prove what every shop of the mapping shows of the stock that they may share, all in one."""
+    sources, unopened = await _opened(runtime)
+    unread = {code: NotRun("tiktok", reason) for code, reason in unopened.items()}
+    return await prove_stock(sources, unread, runtime.lake, runtime.mapping, runtime.clock, run_id)
+
+
 async def _in_every_shop(
     runtime: Runtime,
     day: date,
@@ -45,19 +55,30 @@ async def _in_every_shop(
     prove: Callable[[Sources, Lake, date, str], Awaitable[_Proof]],
     unread: Callable[[Side, str, datetime], _Proof],
 ) -> dict[str, _Proof]:
+    sources, unopened = await _opened(runtime)
+    proofs: dict[str, _Proof] = {}
+    for code in runtime.mapping.shops:
+        if code in unopened:
+            proofs[code] = unread("tiktok", unopened[code], runtime.clock.now())
+        else:
+            proofs[code] = await prove(sources[code], runtime.lake, day, run_id)
+    return proofs
+
+
+async def _opened(runtime: Runtime) -> tuple[dict[str, Sources], dict[str, str]]:
+    """The shops of the mapping that can be asked, and why the others cannot; by shop code."""
     try:
         opened = {access.shop_id: access for access in await runtime.tiktok.authorized_shops("finance")}
     except TikTokError as error:
-        now = runtime.clock.now()
-        return {code: unread("tiktok", str(error), now) for code in runtime.mapping.shops}
-    proofs: dict[str, _Proof] = {}
+        return {}, dict.fromkeys(runtime.mapping.shops, str(error))
+    sources: dict[str, Sources] = {}
+    unopened: dict[str, str] = {}
     for code, shop in runtime.mapping.shops.items():
         access = opened.get(shop.tiktok_shop_id)
         if access is None:
-            reason = f"the seller has not opened shop {shop.tiktok_shop_id} to this app"
-            proofs[code] = unread("tiktok", reason, runtime.clock.now())
+            unopened[code] = f"the seller has not opened shop {shop.tiktok_shop_id} to this app"
             continue
-        sources = Sources(
+        sources[code] = Sources(
             tiktok=runtime.tiktok,
             netsuite=runtime.netsuite,
             access=access,
@@ -65,8 +86,7 @@ async def _in_every_shop(
             mapping=runtime.mapping,
             clock=runtime.clock,
         )
-        proofs[code] = await prove(sources, runtime.lake, day, run_id)
-    return proofs
+    return sources, unopened
 
 
 def days_to_prove(mapping: Mapping, now: datetime) -> list[date]:

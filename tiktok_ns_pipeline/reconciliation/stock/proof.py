@@ -16,6 +16,7 @@ from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import (
     ACCOUNT_WIDE,
@@ -49,20 +50,21 @@ _LOOKED_AT_AGAIN = (Verdict.SHOWS_MORE_THAN_EXISTS, Verdict.SHOWS_LESS, Verdict.
 
 
 async def prove_stock(
-    sources: Mapping[str, Sources], unopened: Mapping[str, str], lake: Lake, run_id: str
+    sources: Mapping[str, Sources],
+    unopened: Mapping[str, NotRun],
+    lake: Lake,
+    mapping: SellerMapping,
+    clock: Clock,
+    run_id: str,
 ) -> StockProof:
-    """Prove the stock of these shops and land what was concluded. `unopened` says of each further shop why
-    it could not be asked."""
-    left_out = {shop: NotRun("tiktok", reason) for shop, reason in unopened.items()}
-    if not sources:
-        raise ValueError("no shop to prove: without one there is no clock and no account to ask")
-    first = next(iter(sources.values()))
+    """Prove the stock of these shops together and land what was concluded. `unopened` says of each other
+    shop of the mapping why it could not be asked."""
     try:
-        proof = await _proved(sources)
+        proof = await _proved(sources, mapping) if sources else StockProof((), (), clock.now(), clock.now())
     except SideUnread as unread:
-        proof = not_run(unread.side, unread.reason, first.clock.now(), sources)
-    proof = replace(proof, unread={**proof.unread, **left_out})
-    land(proof, lake, first.mapping, run_id)
+        proof = not_run(unread.side, unread.reason, clock.now(), sources)
+    proof = replace(proof, unread={**proof.unread, **unopened})
+    _land(proof, lake, mapping, run_id)
     return proof
 
 
@@ -75,8 +77,7 @@ def pauses(mapping: SellerMapping) -> tuple[float, ...]:
     return (soon, longest - soon) if longest > soon else (soon,)
 
 
-async def _proved(sources: Mapping[str, Sources]) -> StockProof:
-    mapping = next(iter(sources.values())).mapping
+async def _proved(sources: Mapping[str, Sources], mapping: SellerMapping) -> StockProof:
     grace = timedelta(minutes=mapping.reconciliation.grace_minutes)
     reader = await StockReader.opened(sources)
     reading = await reader.look()
@@ -122,7 +123,7 @@ def _available(levels: Sequence[Level], reading: Reading) -> Decimal:
     return sum((reading.available.get(place, Decimal(0)) for place in places), Decimal(0))
 
 
-def land(proof: StockProof, lake: Lake, mapping: SellerMapping, run_id: str) -> None:
+def _land(proof: StockProof, lake: Lake, mapping: SellerMapping, run_id: str) -> None:
     """The verdicts by shop, under its business day; items and the statement for the account, by UTC day."""
     at = proof.tiktok_read_at
     today = at.astimezone(UTC).date()
