@@ -73,17 +73,17 @@ def test_a_frozen_or_deleted_product_takes_no_stock(status: str) -> None:
     assert not Listing.parse({**_PRODUCT, "status": status}).takes_stock
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"id": ""}, "product without a readable id: id is missing"),
-        ({"status": None}, "product 1729592969712207008: status is missing"),
-        ({"skus": "1"}, "skus is text where a list belongs"),
-        ({"skus": [{"id": "1"}, {"id": 1}]}, r"skus\[1\].id repeats SKU 1"),
-        ({"skus": [{}]}, r"skus\[0\].id is missing"),
-        ({"skus": [{"id": "1", "inventory": [{"quantity": "many"}]}]}, r"inventory\[0\].quantity is text"),
-    ],
-)
+_WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"id": ""}, "product without a readable id: id is missing"),
+    ({"status": None}, "product 1729592969712207008: status is missing"),
+    ({"skus": "1"}, "skus is text where a list belongs"),
+    ({"skus": [{"id": "1"}, {"id": 1}]}, r"skus\[1\].id repeats SKU 1"),
+    ({"skus": [{}]}, r"skus\[0\].id is missing"),
+    ({"skus": [{"id": "1", "inventory": [{"quantity": "many"}]}]}, r"inventory\[0\].quantity is text"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), _WRONG)
 def test_a_listing_that_is_wrong_is_refused_by_name(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(WireError, match=said):
         Listing.parse({**_PRODUCT, **changes})
