@@ -324,17 +324,19 @@ class Stock:
         }
         balances = self.balances([tiktok_key(slot) for slot in slots])
         read_at = {key: balance.read_at for key, balance in balances.items()}
-        posted: list[Movement] = []
-        for order in {(order.shop, order.order_id): order for order in orders}.values():
-            has = held.get((order.shop, order.order_id), Held())
+        rows: dict[tuple[str, str], list[Movement]] = {}
+        for order in orders:
+            name = (order.shop, order.order_id)
+            has = held.get(name, Held())
             if not has.sold and self._is_rolled_up(order.placed_at):
                 taken = replace(order, sold={}, uncommitted=order.uncommitted if has.uncommitted else {})
             else:
                 taken = order
-            rows = list(_of_order(taken, has, read_at))
-            self.post(rows)
-            posted += rows
-            posted += self._explain(order, rows)
+            rows[name] = list(_of_order(taken, has, read_at))
+        posted = [row for each in rows.values() for row in each]
+        self.post(posted)
+        for (_, order_id), each in rows.items():
+            posted += self._explain(order_id, each)
         return posted
 
     def held(self, orders: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Held]:
@@ -542,7 +544,7 @@ class Stock:
         holds = schema.stock_holds
         self._connection.execute(
             sa.delete(holds).where(
-                holds.c.changed_at < before, sa.or_(holds.c.account == "tiktok", holds.c.quantity == 0)
+                holds.c.changed_at < before, sa.or_(holds.c.account == "tiktok", holds.c.quantity == _ZERO)
             )
         )
         Cursors(self._connection, self._now).advance(_ROLLED_UP, before.astimezone(UTC).isoformat())
@@ -557,7 +559,7 @@ class Stock:
             self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
         self._is_alone = True
 
-    def _explain(self, order: OrderHold, rows: Sequence[Movement]) -> list[Movement]:
+    def _explain(self, order_id: str, rows: Sequence[Movement]) -> list[Movement]:
         """Unseen units that this order's sale explains, where TikTok's number was read since."""
         told = {
             Slot(*row.key[1:]): row.quantity
@@ -569,7 +571,7 @@ class Stock:
             row
             for slot, known in unseen.items()
             for row in self._end_unseen(
-                slot, known.units, min(known.units, told[slot]), "explained", order.order_id
+                slot, known.units, min(known.units, told[slot]), "explained", order_id
             )
         ]
 
@@ -588,7 +590,7 @@ class Stock:
                 table.c.shop == slot.shop,
                 table.c.reference == _UNSEEN + slot.sku_id,
                 table.c.place == slot.warehouse_id,
-                table.c.quantity != 0,
+                table.c.quantity != _ZERO,
             )
         ).all()
         rows = [Movement(StockKey("unseen", *slot), movement, -units, reference)]
