@@ -37,6 +37,7 @@ from tiktok_ns_pipeline.sandbox.judge_follow_ups import (
     evidence,
     judge_follow_ups,
 )
+from tiktok_ns_pipeline.sandbox.judge_stock import StockJudgement, gathered, judge_stock
 from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.stockroom import Stockroom, StockroomHabits
@@ -275,6 +276,11 @@ class Rig:
             BILLED_SHOPS,
         )
         return judge_follow_ups(truths, shown)
+
+    def judged_stock(self) -> StockJudgement:
+        """What the judge finds about stock now; shops keep nothing back."""
+        self.catch_up()
+        return judge_stock(gathered(self.world, self.books))
 
     def _probe(self, point: str) -> None:
         if self.faults.strikes(FaultKind.crash, "pipeline", point):

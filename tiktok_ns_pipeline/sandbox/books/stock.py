@@ -92,6 +92,14 @@ class Position:
         return self.asked - self.committed
 
     @property
+    def held_by(self) -> dict[str, Decimal]:
+        """What orders hold of it, by order id."""
+        held: dict[str, Decimal] = {}
+        for (order, _), demand in self.demands.items():
+            held[order] = held.get(order, _NONE) + demand.committed
+        return held
+
+    @property
     def figures(self) -> Figures:
         """All that is shown of the place."""
         return Figures(self.on_hand, self.committed, self.backordered, self.in_transit, self.on_order)
