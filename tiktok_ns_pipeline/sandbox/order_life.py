@@ -22,6 +22,7 @@ from tiktok_ns_pipeline.sandbox.facts import OrderFacts, Status
 from tiktok_ns_pipeline.sandbox.order_store import Event, Order
 from tiktok_ns_pipeline.sandbox.packages import Package
 from tiktok_ns_pipeline.sandbox.parcels import PARCEL
+from tiktok_ns_pipeline.sandbox.settling import MONEY
 from tiktok_ns_pipeline.sandbox.shown_packages import followed_status
 from tiktok_ns_pipeline.sandbox.world_events import address_event, order_status_event
 
@@ -63,6 +64,7 @@ class OrderLife:
         self._world.cancelling.lines_dropped(order, at, line_ids, reason, by)
         if not facts.spoiled:
             wire.show_lines(order.document, facts, at, reason=reason, by=by)
+        self._world.finance.followed(order, at, lines_changed=True)
         self._settle(order, at)
 
     def schedule(self, number: int, facts: OrderFacts, at: float) -> None:
@@ -78,6 +80,9 @@ class OrderLife:
     def happen(self, event: Event) -> int:
         """What was due happens, unless the order has moved on; tells how much did."""
         at = int(event.due)
+        if event.what.startswith(MONEY):
+            self._world.finance.happen(event, at)
+            return 1
         if not event.during:
             owner = self._world.parcels if event.what.startswith(PARCEL) else self._world.cancelling
             owner.happen(event.what, at)
@@ -137,6 +142,7 @@ class OrderLife:
         if not order.facts.spoiled:
             wire.show_status(order.document, order.facts, packages, at)
         self.tell_status(order.facts, order.document, at)
+        self._world.finance.followed(order, at)
         self.schedule(order.number, order.facts, at)
 
     def _settle(self, order: Order, at: int) -> None:

@@ -21,6 +21,7 @@ from tiktok_ns_pipeline.sandbox.facts import OrderFacts, Status
 from tiktok_ns_pipeline.sandbox.order_store import Event, Order
 from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits, StatementFault
 from tiktok_ns_pipeline.sandbox.settling_payouts import Payouts
+from tiktok_ns_pipeline.sandbox.settling_purse import Purse
 from tiktok_ns_pipeline.sandbox.settling_store import StatementStore
 from tiktok_ns_pipeline.sandbox.settling_truth import FinanceTruth, finance_truth
 from tiktok_ns_pipeline.sandbox.statements import (
@@ -55,7 +56,8 @@ class Settling:
     def __init__(self, world: World) -> None:
         self._world = world
         self.store = StatementStore(world.store.database)
-        self.payouts = Payouts(world, self.store)
+        self.purse = Purse(self.store)
+        self.payouts = Payouts(world, self.store, self.purse)
         self._next_cut: dict[str, int] = {}
         self._last_cut: dict[str, int] = {}
 
@@ -112,7 +114,7 @@ class Settling:
     def truth(self) -> FinanceTruth:
         """What TikTok owes, has settled and has paid, to the smallest amount."""
         with self._world.changing():
-            return finance_truth(self._world, self.store)
+            return finance_truth(self._world, self.store, self.purse)
 
     # What follows from the lives of orders
 

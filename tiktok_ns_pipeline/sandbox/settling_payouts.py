@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tiktok_ns_pipeline.sandbox import settling_rules as rules
 from tiktok_ns_pipeline.sandbox.catalogue import shop_of
 from tiktok_ns_pipeline.sandbox.order_store import Event
+from tiktok_ns_pipeline.sandbox.settling_purse import Purse
 from tiktok_ns_pipeline.sandbox.settling_store import StatementStore
 from tiktok_ns_pipeline.sandbox.statements import FAILED, PAID, PROCESSING, Statement
 
@@ -40,9 +41,10 @@ _DOLLARS = {"USD": Decimal(1), "GBP": Decimal("1.27"), "VND": Decimal("0.000039"
 class Payouts:
     """The payments and wallets of a world's shops."""
 
-    def __init__(self, world: World, store: StatementStore) -> None:
+    def __init__(self, world: World, store: StatementStore, purse: Purse) -> None:
         self._world = world
         self._store = store
+        self._purse = purse
 
     def statement_made(self, statement: Statement) -> None:
         """Let the next payment of its shop come."""
@@ -62,7 +64,7 @@ class Payouts:
         if _way(key) != "wallet":
             raise ValueError(f"shop {key} has no wallet: it is paid by bank transfer")
         with self._world.changing():
-            self._store.move_wallet(key, "TRANSFER", "SUCCESS", amount, self._world.epoch())
+            self._purse.move_wallet(key, "TRANSFER", "SUCCESS", amount, self._world.epoch())
 
     def happen(self, what: str, subject: str, at: int) -> None:
         """Something of a payment or a wallet is due."""
@@ -83,37 +85,37 @@ class Payouts:
             return
         own = shop_of(shop).currency
         currency = self._world.mix.settlement.payout_currency.get(shop, own)
-        payment = self._store.pay(shop, waiting, at, self._rate(own, currency, at), currency)
+        payment = self._purse.pay(shop, waiting, at, self._rate(own, currency, at), currency)
         self._later(at + _UNDER_WAY_S[way], f"paid:{payment.number}")
 
     def _paid(self, number: int, at: int) -> None:
-        payment = self._store.payment_number(number)
+        payment = self._purse.payment_number(number)
         if payment.status != PROCESSING:
             return
         if self._fails(payment.id):
-            self._store.end_payment(number, FAILED, at)
+            self._purse.end_payment(number, FAILED, at)
             self._later(at + _TRIED_AGAIN_AFTER_S, f"pay:{payment.shop}")
             return
-        self._store.end_payment(number, PAID, at)
+        self._purse.end_payment(number, PAID, at)
         if _way(payment.shop) == "wallet":
-            self._store.move_wallet(
+            self._purse.move_wallet(
                 payment.shop, "SETTLE", "SUCCESS", payment.before_exchange, at, payment=number
             )
             self._later(_next(at, _WITHDRAWAL_DAY), f"withdraw:{payment.shop}")
 
     def _withdraw(self, shop: str, at: int) -> None:
-        amount = self._store.wallet(shop)
+        amount = self._purse.wallet(shop)
         if amount > 0:
-            number = self._store.move_wallet(shop, "WITHDRAW", PROCESSING, amount, at)
+            number = self._purse.move_wallet(shop, "WITHDRAW", PROCESSING, amount, at)
             self._later(at + _DAY, f"withdrawn:{number}")
 
     def _withdrawn(self, number: int, at: int) -> None:
-        one = self._store.withdrawal_number(number)
+        one = self._purse.withdrawal_number(number)
         if not self._fails(one.id):
-            self._store.end_withdrawal(number, "SUCCESS")
+            self._purse.end_withdrawal(number, "SUCCESS")
             return
-        self._store.end_withdrawal(number, FAILED)
-        self._store.move_wallet(one.shop, "REVERSE", "SUCCESS", one.amount, at)
+        self._purse.end_withdrawal(number, FAILED)
+        self._purse.move_wallet(one.shop, "REVERSE", "SUCCESS", one.amount, at)
         self._later(at + _TRIED_AGAIN_AFTER_S, f"withdraw:{one.shop}")
 
     def _fails(self, subject: str) -> bool:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tiktok_ns_pipeline.sandbox.catalogue import SHOPS, shop_of
 from tiktok_ns_pipeline.sandbox.facts import ZERO, OrderFacts, Status
+from tiktok_ns_pipeline.sandbox.settling_purse import Purse
 from tiktok_ns_pipeline.sandbox.settling_rules import shipping_that_is_owed
 from tiktok_ns_pipeline.sandbox.settling_store import StatementStore
 from tiktok_ns_pipeline.sandbox.statements import ORDER, PAID, Payment, Transaction
@@ -103,7 +104,7 @@ class FinanceTruth:
     shops: Mapping[str, ShopMoney]
 
 
-def finance_truth(world: World, store: StatementStore) -> FinanceTruth:
+def finance_truth(world: World, store: StatementStore, purse: Purse) -> FinanceTruth:
     """The truth about the money of a world."""
     facts = {one.order_id: one for one in world.store.all_facts()}
     orders = {
@@ -112,7 +113,7 @@ def finance_truth(world: World, store: StatementStore) -> FinanceTruth:
     paid_by = {
         statement.number: payment
         for shop in SHOPS
-        for payment in store.payments(shop.key)
+        for payment in purse.payments(shop.key)
         for statement in store.of_payment(payment.number)
     }
     carried: dict[str, list[Transaction]] = defaultdict(list)
@@ -126,9 +127,9 @@ def finance_truth(world: World, store: StatementStore) -> FinanceTruth:
     payments = {
         payment.id: _payment_money(payment, store, carried[payment.id], facts)
         for shop in SHOPS
-        for payment in store.payments(shop.key)
+        for payment in purse.payments(shop.key)
     }
-    return FinanceTruth(orders, payments, {shop.key: _shop_money(shop.key, store) for shop in SHOPS})
+    return FinanceTruth(orders, payments, {shop.key: _shop_money(shop.key, store, purse) for shop in SHOPS})
 
 
 def cleared_by(one: Transaction, facts: OrderFacts | None) -> Decimal:
@@ -198,7 +199,7 @@ def _payment_money(
     )
 
 
-def _shop_money(shop: str, store: StatementStore) -> ShopMoney:
+def _shop_money(shop: str, store: StatementStore, purse: Purse) -> ShopMoney:
     unsettled, rows = store.unsettled_totals(shop, 0, _ALWAYS)
     waiting, _ = store.waiting_totals(shop, _ALWAYS)
     statements = store.statements(shop)
@@ -210,7 +211,7 @@ def _shop_money(shop: str, store: StatementStore) -> ShopMoney:
         unsettled_rows=rows,
         waiting=waiting.payable,
         unpaid=sum((one.totals.payable for one in statements if one.payment_status != PAID), ZERO),
-        paid=sum((one.before_exchange for one in store.payments(shop) if one.status == PAID), ZERO),
+        paid=sum((one.before_exchange for one in purse.payments(shop) if one.status == PAID), ZERO),
         withheld=sum((one.reserve for one in everything), ZERO) + waiting.reserve,
-        wallet=store.wallet(shop),
+        wallet=purse.wallet(shop),
     )
