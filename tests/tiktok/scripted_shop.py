@@ -125,10 +125,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(*answers: Answer, timeout_s: float = 2.0, stored: TokenSet | None = None) -> AsyncIterator[Rig]:
+async def rig(
+    *answers: Answer, timeout_s: float = 2.0, stored: TokenSet | None = None, per_second: float = 1000
+) -> AsyncIterator[Rig]:
     """A client of a scripted shop, in one process, with retries that do not wait long."""
     shop = ScriptedShop(list(answers))
-    limiter = RateLimiter(1000, retries=RetryPolicy(first_wait_s=0.01, longest_wait_s=0.02, jitter_s=0))
+    limiter = RateLimiter(per_second, retries=RetryPolicy(first_wait_s=0.01, longest_wait_s=0.02, jitter_s=0))
     store = MemoryTokenStore()
     store.save(ACCOUNT, stored or tokens())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(shop.app())) as http:

@@ -1,5 +1,6 @@
 """How products and stock are asked for, and how stock is set (T 5.1-5.3)."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 
 from tests.tiktok.samples import sample
-from tests.tiktok.scripted_shop import NOW, SHOP, ok, outcome, refusal
+from tests.tiktok.scripted_shop import NOW, SHOP, ok, outcome, refusal, rig
 from tiktok_ns_pipeline.clock import from_epoch, to_epoch
+from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
 from tiktok_ns_pipeline.tiktok.calling import Page
 from tiktok_ns_pipeline.tiktok.client import TikTokClient
 from tiktok_ns_pipeline.tiktok.errors import (
@@ -249,6 +251,19 @@ def test_a_write_of_which_nobody_knows_is_not_repeated(answer: Any) -> None:
     failure, made = _set({"1": {"8": 1}}, answer)
     assert isinstance(failure, TikTokAmbiguous)
     assert len(made.shop.asked) == 1
+
+
+def test_a_write_passes_the_reads_of_all_stock_that_wait_for_their_turn() -> None:
+    async def run(_: VirtualClock) -> list[str]:
+        async with rig(ok({}), per_second=5) as made:
+            products = made.client.products
+            reads = [products.stock_of(SHOP, [str(each)], lane="bulk") for each in range(1, 21)]
+            await asyncio.gather(*reads, products.update_stock(SHOP, "17", {"1": {"8": 1}}))
+            return [asked.path for asked in made.shop.asked]
+
+    asked = run_virtual(run)
+    assert len(asked) == 21
+    assert asked.index("/product/202309/products/17/inventory/update") <= 2, "after the first pair"
 
 
 def test_the_stock_that_tiktok_keeps_is_listed_all_of_it_or_by_sku() -> None:
