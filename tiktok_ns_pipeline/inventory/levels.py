@@ -251,7 +251,7 @@ def _divide(
     rates: Mapping[Slot, float],
 ) -> dict[Slot, int]:
     """What the listings of divided shelves get: unit by unit, to the one that has sold most for each."""
-    left = _divisible(supplies, outlooks)
+    left = _divisible(shares.keys(), supplies, outlooks)
     left_to_shop = {
         (shelf, shop): Decimal(share.units) for shelf in left for shop, share in shares[shelf].items()
     }
@@ -283,12 +283,14 @@ def _divide(
     return given
 
 
-def _divisible(supplies: Mapping[Shelf, Supply], outlooks: Mapping[Shelf, Outlook]) -> dict[Shelf, Decimal]:
+def _divisible(
+    shelves: Iterable[Shelf], supplies: Mapping[Shelf, Supply], outlooks: Mapping[Shelf, Outlook]
+) -> dict[Shelf, Decimal]:
     """What may be shown in sum of each divided shelf whose stock is known."""
     return {
-        shelf: max(_ZERO, supplies[shelf].free - outlook.elsewhere)
-        for shelf, outlook in outlooks.items()
-        if outlook.mode == "divided" and shelf in supplies
+        shelf: max(_ZERO, supplies[shelf].free - outlooks[shelf].elsewhere)
+        for shelf in shelves
+        if shelf in supplies and outlooks.get(shelf, _OPEN).mode == "divided"
     }
 
 
