@@ -136,9 +136,32 @@ class StatementStore:
         """Every transaction that settles an order or is about it, oldest first."""
         return list(self._transactions("WHERE order_id = ? ORDER BY number", order_id))
 
-    def of_statement(self, number: int) -> list[Transaction]:
-        """Every transaction of a statement, by the time of its order."""
-        return list(self._transactions("WHERE statement = ? ORDER BY order_create_time, number", number))
+    def count_of_statement(self, number: int) -> int:
+        """How many transactions a statement has."""
+        return self.database.execute(
+            "SELECT count(*) FROM money_transactions WHERE statement = ?", (number,)
+        ).fetchone()[0]
+
+    def page_of_statement(
+        self, number: int, *, ascending: bool, offset: int, limit: int
+    ) -> list[Transaction]:
+        """Transactions of a statement by the time of their orders."""
+        way = "ASC" if ascending else "DESC"
+        return list(
+            self._transactions(
+                f"WHERE statement = ? ORDER BY order_create_time {way}, number {way} LIMIT ? OFFSET ?",
+                number,
+                limit,
+                offset,
+            )
+        )
+
+    def first_sale(self, number: int) -> int | None:
+        """Number of the first order's transaction in a statement that has fees, or None."""
+        return self.database.execute(
+            "SELECT min(number) FROM money_transactions WHERE statement = ? AND type = ? AND fee_tax <> 0",
+            (number, ORDER),
+        ).fetchone()[0]
 
     def all_transactions(self) -> Iterator[Transaction]:
         """Every transaction, oldest first."""

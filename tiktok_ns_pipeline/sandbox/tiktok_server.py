@@ -1,4 +1,4 @@
-"""TikTok Shop's API as the seller's app meets it, over the simulated world (T 1 to 6, 8).
+"""TikTok Shop's API as the seller's app meets it, over the simulated world (T 1 to 8).
 
 One ASGI app. A request passes the gates in one fixed order: path, verb, app key, timestamp,
 signature, access token, scope, shop cipher, quota, parameters; the first gate that it fails answers.
@@ -6,8 +6,8 @@ Every answer has the envelope of T 1.6 and a Date by the world's clock; the time
 compared with the base clock, on which the caller lives too.
 
 The endpoints are in `tiktok_orders`, `tiktok_fulfilment`, `tiktok_logistics`, `tiktok_cancellations`,
-`tiktok_products` and `webhooks`. Faults of the plan are acted out here (`_before`, `_after`); those of
-lists, there.
+`tiktok_products`, `tiktok_finance` and `webhooks`. Faults of the plan are acted out here (`_before`,
+`_after`); those of lists, there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl
 
 from tiktok_ns_pipeline.sandbox import (
     tiktok_cancellations,
+    tiktok_finance,
     tiktok_fulfilment,
     tiktok_logistics,
     tiktok_orders,
@@ -286,6 +287,7 @@ _ROUTES = Routes(
         *tiktok_fulfilment.ROUTES,
         *tiktok_logistics.ROUTES,
         *tiktok_cancellations.ROUTES,
+        *tiktok_finance.ROUTES,
         *tiktok_products.ROUTES,
         *_WEBHOOK_ROUTES,
     )
