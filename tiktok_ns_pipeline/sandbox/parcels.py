@@ -174,7 +174,10 @@ class Parcels:
         if facts.released_at is None:
             return []
         match facts.status:
-            case Status.unpaid | Status.on_hold | Status.cancelled:
+            case Status.unpaid | Status.on_hold:
+                self._undo(facts, at)
+                self.let_go(facts, at)
+            case Status.cancelled:
                 self.let_go(facts, at)
             case Status.awaiting_shipment:
                 self._undo(facts, at)

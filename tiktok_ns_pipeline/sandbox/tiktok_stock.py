@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from tiktok_ns_pipeline.sandbox import cancel_reasons
 from tiktok_ns_pipeline.sandbox.cancellations import CancelStatus
 from tiktok_ns_pipeline.sandbox.catalogue import (
-    LISTINGS,
     Listing,
     Shop,
     listing_by_id,
@@ -218,15 +217,6 @@ class TikTokStock:
         with self._world.changing():
             self.check(place, sku_id, warehouse_id, quantity)
             self.set(place, sku_id, warehouse_id, quantity)
-
-    def stock_up(self, shop: str, seller_sku: str, quantity: int) -> None:
-        """Set a SKU in all of the shop's own warehouses, of every listing with that seller SKU."""
-        listings = [one for one in LISTINGS if one.seller_sku == seller_sku]
-        if not listings:
-            raise ValueError(f"the sandbox lists nothing with seller_sku {seller_sku!r}")
-        for listing in listings:
-            for warehouse_id in shop_of(shop).warehouses:
-                self.edit(shop, listing.sku_id, warehouse_id, quantity)
 
     def lock(self, shop: str, sku_id: str, warehouse_id: str, quantity: int) -> None:
         """A campaign reserves units, which can still be ordered, in place of those it had; 0 ends it.
