@@ -37,7 +37,7 @@ class Demand:
     """As far as it can be read, else empty."""
     placed_at: datetime | None
     changed_at: datetime | None
-    """TikTok's last change of it."""
+    """When it was cancelled, else TikTok's last change of it."""
     uncommitted: dict[tuple[str, str], Decimal] = field(default_factory=dict[tuple[str, str], Decimal])
     """NetSuite units by (item id, TikTok warehouse id)."""
     sold: dict[tuple[str, str], Decimal] = field(default_factory=dict[tuple[str, str], Decimal])
@@ -74,7 +74,7 @@ def demand_of(
         message = f"{error.field} {error.reason}, so that its units are not known."
         problem = Problem.of("malformed_order", f"field:{_INDEX.sub('', error.field)}", message)
         return Demand(shop.code, order_id, None, None, problems=(problem,))
-    nothing = Demand(shop.code, order.id, order.create_time, order.update_time)
+    nothing = Demand(shop.code, order.id, order.create_time, order.cancel_time or order.update_time)
     if order.create_time is None:
         return replace(nothing, problems=(_malformed("create_time", "it does not state create_time."),))
     if reason := _left_out(order, shop, mapping):
