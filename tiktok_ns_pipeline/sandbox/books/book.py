@@ -101,6 +101,7 @@ class Books:
         else:
             add_missing_lists(self._desk)
             self._hold_stock_again()
+        self._desk.stock.forget_changes()
         self.auth = Logins(self.account, clock, self._store.file)
         self.sql = SuiteQL(Projection(self._desk), seed_number)
 
@@ -289,9 +290,9 @@ class Books:
     ) -> list[str]:
         """Add `count` items with stock at `locations`, as if they had always been; their ids, in order."""
         with self._lock:
-            now = self._desk.now()
             identifiers = seed_items(self._desk, count, locations, Decimal(on_hand))
-            self._note_stock(now)
+            self._desk.stock.forget_changes()
+            self._store.save()
             return identifiers
 
     def stock(self, item_id: str, location_id: str) -> Position:
@@ -429,7 +430,6 @@ class Books:
             for order in self._store.all(path):
                 movements.follow_again(self._desk, order)
         self._desk.stock.changed_orders.clear()
-        self._desk.stock.remember(self._desk.now())
 
     def _read_settings(self) -> None:
         file = self._store.file

@@ -179,6 +179,10 @@ class Stock:
         while self._history and self._history[0][0] < at - REMEMBERED:
             self._history.popleft()
 
+    def forget_changes(self) -> None:
+        """What there is has always been so: nothing of it becomes history."""
+        self._before, self._held_before = {}, {}
+
     def earlier(self, instant: datetime) -> Earlier:
         """How the places that changed after an instant were then."""
         places: dict[Place, Figures | None] = {}
