@@ -22,6 +22,7 @@ from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.control_books import BooksControl
 from tiktok_ns_pipeline.sandbox.control_http import Row, Wish, answer, answering, read, title
 from tiktok_ns_pipeline.sandbox.control_parcels import ParcelsControl
+from tiktok_ns_pipeline.sandbox.control_settling import SettlingControl
 from tiktok_ns_pipeline.sandbox.control_stock import StockControl
 from tiktok_ns_pipeline.sandbox.facts import ShippingFacts, Status
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, rates_of
@@ -122,6 +123,7 @@ class Control:
         self._warehouse = warehouse
         self._in_books = BooksControl(books, warehouse)
         self._of_parcels = ParcelsControl(world)
+        self._of_money = SettlingControl(world)
         self._of_stock = StockControl(world)
         self._shut_down = shut_down
 
@@ -278,6 +280,7 @@ class Control:
             ("POST", "/auth-codes", self.auth_code),
             ("POST", "/expire-tokens", self.expire_tokens),
             *self._of_parcels.table(),
+            *self._of_money.table(),
             *self._of_stock.table(),
             *self._in_books.table(),
             ("POST", "/shutdown", self.shut_down),

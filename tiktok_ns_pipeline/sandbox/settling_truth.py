@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from tiktok_ns_pipeline.sandbox.catalogue import SHOPS, shop_of
 from tiktok_ns_pipeline.sandbox.facts import ZERO, OrderFacts, Status
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Role = Literal["bank", "clearing", "fees", "taxes", "shipping", "adjustments", "reserve"]
 """Where money belongs in the books."""
+ROLES: tuple[Role, ...] = get_args(Role)
 
 _ALWAYS = 2**40
 
@@ -46,7 +47,7 @@ class OrderMoney:
     owed: Decimal
     """What TikTok owes for the sale; nothing when it was cancelled."""
     refunded: Decimal = ZERO
-    """Of this, what settled refunds took back again."""
+    """Of this, what refunds took back again, settled or not."""
     cleared: Decimal = ZERO
     """What transactions have settled of `owed`, refunds deducted."""
     cleared_by_payments: Decimal = ZERO
@@ -117,13 +118,19 @@ def finance_truth(world: World, store: StatementStore, purse: Purse) -> FinanceT
         for statement in store.of_payment(payment.number)
     }
     carried: dict[str, list[Transaction]] = defaultdict(list)
+    brings: dict[str, Decimal] = {}
     for one in store.all_transactions():
         payment = paid_by.get(one.statement or 0)
         if payment is not None:
             carried[payment.id].append(one)
+        if one.type == ORDER:
+            brought = brings.get(one.order_id, ZERO)
+            brings[one.order_id] = brought + cleared_by(one, facts[one.order_id])
         if one.order_id and one.settled_at is not None:
             arrived = payment is not None and payment.status == PAID
             _count(orders[one.order_id], one, facts[one.order_id], arrived=arrived)
+    for order_id, brought in brings.items():
+        orders[order_id].refunded = orders[order_id].owed - brought
     payments = {
         payment.id: _payment_money(payment, store, carried[payment.id], facts)
         for shop in SHOPS
@@ -141,9 +148,7 @@ def cleared_by(one: Transaction, facts: OrderFacts | None) -> Decimal:
 
 def roles_of(transactions: Iterable[Transaction], facts: Mapping[str, OrderFacts]) -> dict[Role, Decimal]:
     """Where the money of these transactions belongs, debit positive; sums to zero."""
-    roles: dict[Role, Decimal] = dict.fromkeys(
-        ("bank", "clearing", "fees", "taxes", "shipping", "adjustments", "reserve"), ZERO
-    )
+    roles: dict[Role, Decimal] = dict.fromkeys(ROLES, ZERO)
     for one in transactions:
         amounts = one.amounts
         roles["bank"] += amounts.settlement + amounts.reserve_total
@@ -175,7 +180,6 @@ def _count(order: OrderMoney, one: Transaction, facts: OrderFacts, *, arrived: b
     if arrived:
         order.cleared_by_payments += cleared
     if one.type == ORDER:
-        order.refunded = order.owed - order.cleared
         for name, amount in one.amounts.counted().items():
             order.kept[name] = order.kept.get(name, ZERO) + amount
 
