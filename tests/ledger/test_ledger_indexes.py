@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from tests.conftest import SetClock
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
 from tiktok_ns_pipeline.ledger.intents import FactKey, NewIntent
+from tiktok_ns_pipeline.ledger.stock import StockKey
 
 QUESTIONS: dict[str, Callable[[Transaction], Any]] = {
     "when something is due": lambda tx: tx.intents.next_due(["cust", "so"]),
@@ -28,6 +29,10 @@ QUESTIONS: dict[str, Callable[[Transaction], Any]] = {
     "whether a webhook waits": lambda tx: tx.inbox.is_waiting("orders", ["7495"]),
     "which webhooks wait": lambda tx: tx.inbox.take("orders", 50, ["7495", "7496"]),
     "what an order's parcels are": lambda tx: tx.intents.newest_of("tiktok", "us", "ship", "577."),
+    "what is shown of a SKU": lambda tx: tx.stock.balances([StockKey("tiktok", "us", "1729", "W1")]),
+    "what an order holds": lambda tx: tx.stock.held([("us", "577")]),
+    "who holds an item": lambda tx: tx.stock.holders("40"),
+    "what was sold lately": lambda tx: tx.stock.since("tiktok", "sale", SetClock().now()),
     "what is known of an order": lambda tx: tx.intents.newest([FactKey("tiktok", "us", "so", "1")]),
 }
 

@@ -194,6 +194,21 @@ def test_a_first_reading_differs_from_nothing(ledger: Ledger, clock: SetClock) -
         assert tx.stock.unseen() == {}
 
 
+def test_who_holds_an_item_is_told(ledger: Ledger, clock: SetClock) -> None:
+    show(ledger, 10)
+    clock.forward(seconds=1)
+    hold(ledger, order(clock, units=2), order(clock, "578", uncommitted={}))
+    clock.forward(seconds=1)
+    show(ledger, 6)
+    with ledger.read() as tx:
+        holders = tx.stock.holders("40")
+        assert tx.stock.holders("41") == []
+    assert [(each.key, each.reference, each.quantity, each.is_unseen) for each in holders] == [
+        (SOLD, "577", 12, False),
+        (SOLD, "unseen 1729", 6, True),
+    ]
+
+
 def test_rolled_up_rows_leave_every_balance_as_it_was(ledger: Ledger, clock: SetClock) -> None:
     show(ledger, 10)
     clock.forward(seconds=1)

@@ -332,6 +332,7 @@ stock_holds = sa.Table(
 IS_HELD = sa.text("account = 'uncommitted' AND quantity <> 0")
 sa.Index(
     "ix_stock_holds_open",
+    stock_holds.c.sku,
     stock_holds.c.shop,
     stock_holds.c.reference,
     sqlite_where=IS_HELD,

@@ -207,7 +207,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_stock_holds_open",
         "stock_holds",
-        ["shop", "reference"],
+        ["sku", "shop", "reference"],
         unique=False,
         sqlite_where=is_held,
         postgresql_where=is_held,
