@@ -69,10 +69,11 @@ def test_registered_addresses_are_listed_with_what_waits(shop: Shop) -> None:
     assert "`tiktok-ns webhooks register`" in shop.run("webhooks", "list").stdout
     done = shop.run("webhooks", "register", LOCAL, "--shop", "us")
     assert done.exit_code == 0, done.output
-    assert done.stdout.count(": registered") == 5
-    assert shop.run("webhooks", "register", LOCAL, "--shop", "us").stdout.count(": was there") == 5
+    assert done.stdout.count(": registered") == len(registering.DEFAULT_EVENTS)
+    again = shop.run("webhooks", "register", LOCAL, "--shop", "us").stdout
+    assert again.count(": was there") == len(registering.DEFAULT_EVENTS)
     listed = shop.run("webhooks", "list").stdout
-    assert listed.count(LOCAL) == 5
+    assert listed.count(LOCAL) == len(registering.DEFAULT_EVENTS)
     moved = shop.run("webhooks", "register", GOOD, "--shop", "us", "--event", "PACKAGE_UPDATE").stdout
     assert f"us  PACKAGE_UPDATE: registered (was {LOCAL})" in moved
     ended = shop.run("webhooks", "unregister", "--shop", "us")
