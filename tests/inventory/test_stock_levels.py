@@ -122,6 +122,11 @@ def test_where_it_is_short_a_small_raise_is_not_worth_its_race() -> None:
             [one], {shelf("item"): supply(there)}, {shelf("item"): DIVIDED}, reserves={one.slot: 2}
         )
         assert writes([one], levels) == due
+    sold_out = listing("A", item=1, shown=0)
+    levels = levels_of(
+        [sold_out], {shelf("item"): supply(1)}, {shelf("item"): DIVIDED}, reserves={one.slot: 2}
+    )
+    assert writes([sold_out], levels) == {one.slot: 1}
     open_again = levels_of([one], {shelf("item"): supply(6)}, reserves={one.slot: 2})
     assert writes([one], open_again) == {one.slot: 6}
 

@@ -26,7 +26,7 @@ from tiktok_ns_pipeline.tiktok.product_models import Listing, SkuStock
 from tiktok_ns_pipeline.tiktok.slot import Slot
 
 LISTINGS_EVERY = timedelta(hours=1)
-_SKUS_PER_SEARCH = 10
+_OVERLAP = timedelta(minutes=5)
 _SKUS_AT_ONCE = 600
 
 
@@ -47,6 +47,8 @@ class Shown:
     stock: dict[str, SkuStock] = field(default_factory=dict[str, SkuStock])
     differs: dict[Slot, int] = field(default_factory=dict[Slot, int])
     """By how much TikTok's number is not what our books said."""
+    doubtful: list[Slot] = field(default_factory=list[Slot])
+    """Slots that still show what was there before a write: the answer may be older than the write."""
 
 
 class ShopStock:
@@ -76,23 +78,20 @@ class ShopStock:
         every = timedelta(minutes=self._runtime.mapping.stock.read_back_minutes)
         return self._is_due(levels_cursor(self._shop.code), every)
 
-    async def read_listings(self) -> int:
-        """Read all listings; gives how many changed."""
+    async def read_listings(self, *, is_news_only: bool = False) -> int:
+        """Read all listings, or those that changed since that was done last; gives how many changed."""
         began = self._runtime.clock.now()
+        name = listings_cursor(self._shop.code)
+        with self._runtime.ledger.read() as tx:
+            stored = tx.cursors.get(name)
+        since = datetime.fromisoformat(stored) - _OVERLAP if stored and is_news_only else None
         changed = 0
-        async for page in self._runtime.tiktok.products.search_products(self._access, lane="bulk"):
+        async for page in self._runtime.tiktok.products.search_products(
+            self._access, updated_since=since, lane="urgent" if is_news_only else "bulk"
+        ):
             changed += self._land_products(page.rows, page.read_at)
-        self._set(listings_cursor(self._shop.code), began)
-        return changed
-
-    async def read_listings_of(self, sku_ids: Sequence[str]) -> int:
-        """Read the listings that have these SKUs; gives how many changed."""
-        changed = 0
-        for start in range(0, len(sku_ids), _SKUS_PER_SEARCH):
-            some = sku_ids[start : start + _SKUS_PER_SEARCH]
-            pages = self._runtime.tiktok.products.search_products(self._access, sku_ids=some, lane="urgent")
-            async for page in pages:
-                changed += self._land_products(page.rows, page.read_at)
+        if since is None:
+            self._set(name, began)
         return changed
 
     async def read_levels(self) -> Shown:
@@ -108,9 +107,18 @@ class ShopStock:
         return shown
 
     async def read_levels_of(
-        self, sku_ids: Sequence[str], *, lane_is_bulk: bool = False, reference: str = ""
+        self,
+        sku_ids: Sequence[str],
+        *,
+        lane_is_bulk: bool = False,
+        overwritten: Mapping[Slot, int] | None = None,
+        reference: str = "",
     ) -> Shown:
-        """Read the stock of these SKUs, book by how much it is not what we thought, land what changed."""
+        """Read the stock of these SKUs, book by how much it is not what we thought, land what changed.
+
+        `overwritten` is what slots showed before they were written just now: one that shows it still
+        tells nothing.
+        """
         if not sku_ids:
             return Shown()
         lane = "bulk" if lane_is_bulk else "urgent"
@@ -121,17 +129,20 @@ class ShopStock:
             for warehouse_id, level in stock.warehouses.items()
             if not self._runtime.mapping.is_fbt(warehouse_id)
         }
+        before = overwritten or {}
+        doubtful = [slot for slot, units in actual.items() if before.get(slot) == units]
         keys = {(self._shop.code, sku_id) for sku_id in reading}
         at = min((stock.read_at for stock in reading.values()), default=None)
         with self._runtime.ledger.begin() as tx:
-            differs = tx.stock.read_back(actual, self._offers.parts(keys), at=at, reference=reference)
+            certain = {slot: units for slot, units in actual.items() if slot not in doubtful}
+            differs = tx.stock.read_back(certain, self._offers.parts(keys), at=at, reference=reference)
             for malformed in reading.malformed:
                 tx.exceptions.open(self._malformed(malformed))
         self._runtime.probe("read back")
         self._land_stock(reading.values())
         if self._offers.learn_warehouses(actual):
             self._offers.rebuild()
-        return Shown(dict(reading), differs)
+        return Shown(dict(reading), differs, doubtful)
 
     def _malformed(self, error: WireError) -> Any:
         return self._runtime.reporter.exception(

@@ -139,7 +139,8 @@ def writes(listings: Iterable[Listing], levels: Mapping[Slot, Level]) -> dict[Sl
         level = levels.get(listing.slot)
         if level is None or level.quantity is None or listing.shown is None:
             continue
-        number = max(0, level.quantity - level.reserve)
+        # No more than what is shown can be sold meanwhile.
+        number = max(0, level.quantity - min(level.reserve, listing.shown))
         if level.quantity <= listing.shown:
             if level.quantity < listing.shown:
                 due[listing.slot] = number
