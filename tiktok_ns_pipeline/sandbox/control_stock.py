@@ -102,7 +102,11 @@ class StockControl:
         """(sku_id, warehouse id) of all that is meant."""
         if bool(wish.sku) == bool(wish.sku_id):
             raise ValueError("name the SKU by sku (seller SKU) or by sku_id")
-        named = [one.sku_id for one in LISTINGS if wish.sku_id == one.sku_id or wish.sku == one.seller_sku]
+        named = [
+            one.sku_id
+            for one in LISTINGS
+            if wish.sku_id == one.sku_id or (wish.sku and wish.sku == one.seller_sku)
+        ]
         if not named:
             raise LookupError(f"no shop lists {wish.sku or wish.sku_id}")
         places = [wish.warehouse_id] if wish.warehouse_id else shop_of(wish.shop).warehouses
