@@ -400,6 +400,16 @@ class Stock:
             for row in self._connection.execute(statement)
         ]
 
+    def holders(self, item_id: str) -> dict[tuple[str, str, str], Decimal]:
+        """What of an item is held for orders, and for sales unseen, by (shop, reference, warehouse)."""
+        table = schema.stock_holds
+        statement = sa.select(table).where(
+            table.c.account == "uncommitted", table.c.sku == item_id, table.c.quantity != _ZERO
+        )
+        return {
+            (row.shop, row.reference, row.place): row.quantity for row in self._connection.execute(statement)
+        }
+
     # Unseen sales
 
     def book_unseen(self, slot: Slot, units: Decimal, parts: Mapping[str, Decimal]) -> None:
