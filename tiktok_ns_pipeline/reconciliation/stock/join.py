@@ -167,7 +167,7 @@ def _different(slot: Slot, difference: int, scarcest: Stock, ground: _Ground) ->
     """The verdict on a slot that does not show what it may, and what a person should know of it."""
     if slot.is_moving:
         return Verdict.WAITING, "it moved while it was read"
-    unseen = [each.what for each in ground.blind if not each.stocks or each.stocks & set(slot.stocks)]
+    unseen = [each.what for each in ground.blind if each.stocks is None or each.stocks & set(slot.stocks)]
     if unseen:
         return Verdict.CANNOT_BE_CHECKED, "; ".join(unseen[:_NAMED])
     if difference > 0:

@@ -70,8 +70,8 @@ class Slot:
     """Why it is not compared; empty where it is."""
     pool: Pool = ()
     draws: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
-    """NetSuite units of each item in one TikTok unit. A slot that is not pushed has them too where it is
-    on sale: what it shows is promised."""
+    """NetSuite units of each item in one TikTok unit. A slot that is not pushed has them too: what it shows
+    takes part in a division."""
     share: Decimal = Decimal(100)
     """Percent of the pool that the shop may show."""
     buffer: int = 0
@@ -111,8 +111,8 @@ class Blind:
 
     what: str
     """In words, such as `order 57...: line_items is no list`."""
-    stocks: frozenset[Stock] = frozenset()
-    """What it may want; everything where that is empty."""
+    stocks: frozenset[Stock] | None = None
+    """What it may want; None for everything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,10 +124,12 @@ def wanted_of(
         order = Order.parse(raw)
     except WireError as wrong:
         what = f"order {order_name(raw)} cannot be read: {wrong.field} {wrong.reason}"
-        return Blind(what, frozenset(_any_pool(_items_named(raw, goods), mapping)))
+        items = _items_named(raw, goods)
+        return Blind(what, None if items is None else frozenset(_any_pool(items, mapping)))
     if packed_by(order, mapping) == "channel" or is_left_out(order, shop, mapping.special_orders):
         return []
-    draws = _ordered(active_lines(order), goods)
+    lines = [line for line in active_lines(order) if not _is_skipped_gift(line, mapping)]
+    draws = _ordered(lines, goods)
     pool = pool_of(order, shop, mapping)
     if pool is None:
         what = f"order {order.id} names no warehouse"
@@ -174,7 +176,8 @@ def _slots_of_sku(
     for warehouse_id, number in shown.items():
         pool = goods.mapping.stock_locations(warehouse_id)
         standing, reason = _standing(listing, sku, warehouse_id, pool, draws, shop, goods.mapping)
-        promises = standing in ("published", "not_pushed") and not _is_withdrawn(listing, sku)
+        # A bundle's units are those of its parts, which are shown by themselves.
+        draws_itself = standing in ("published", "not_pushed") and not _is_bundle(listing, sku)
         yield Slot(
             shop=shop.code,
             sku_id=sku.sku_id,
@@ -184,7 +187,7 @@ def _slots_of_sku(
             standing=standing,
             reason=reason,
             pool=pool,
-            draws=draws if promises and pool and not isinstance(draws, str) else {},
+            draws=draws if draws_itself and pool and not isinstance(draws, str) else {},
             share=decision.share,
             buffer=decision.buffer,
             cap=decision.cap,
@@ -221,8 +224,13 @@ def _is_bundle(listing: Listing, sku: ListedSku) -> bool:
 
 
 def _is_withdrawn(listing: Listing, sku: ListedSku) -> bool:
-    """Nobody can buy it; and what a bundle shows is promised by its parts' numbers."""
-    return listing.status != _ON_SALE or sku.sales_status == _DEACTIVATED or _is_bundle(listing, sku)
+    """Nobody can buy it now, whatever number it shows."""
+    return listing.status != _ON_SALE or sku.sales_status == _DEACTIVATED
+
+
+def _is_skipped_gift(line: LineItem, mapping: SellerMapping) -> bool:
+    """Whether no line of a Sales Order will ever stand for it."""
+    return line.is_gift and not line.sale_price and mapping.special_orders.gift.action == "skip"
 
 
 def _ordered(lines: Iterable[LineItem], goods: Goods) -> dict[str, Decimal]:
@@ -235,15 +243,18 @@ def _ordered(lines: Iterable[LineItem], goods: Goods) -> dict[str, Decimal]:
     return sums
 
 
-def _items_named(raw: Mapping[str, Any], goods: Goods) -> set[str]:
-    """The items that an order which cannot be read seems to want, as far as its SKUs can be told."""
+def _items_named(raw: Mapping[str, Any], goods: Goods) -> set[str] | None:
+    """The items that an order which cannot be read seems to want; None where its lines cannot be told."""
     lines = raw.get("line_items")
+    if not isinstance(lines, list):
+        return None
     found: set[str] = set()
-    for line in cast("list[Any]", lines) if isinstance(lines, list) else ():
-        if isinstance(line, dict):
-            named = cast("dict[str, Any]", line)
-            draws = goods.draws(str(named.get("sku_id") or ""), str(named.get("seller_sku") or ""))
-            found |= set() if isinstance(draws, str) else draws.keys()
+    for line in cast("list[Any]", lines):
+        if not isinstance(line, dict):
+            return None
+        named = cast("dict[str, Any]", line)
+        draws = goods.draws(str(named.get("sku_id") or ""), str(named.get("seller_sku") or "").strip())
+        found |= set() if isinstance(draws, str) else draws.keys()
     return found
 
 
