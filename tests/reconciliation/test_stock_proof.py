@@ -20,6 +20,7 @@ from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.placing import Line
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.stockroom import count_stock
 
 ON_EVERY_SHELF = 5_000
 """What the books begin with, of every item at every Location."""
@@ -211,6 +212,20 @@ def test_what_is_put_right_while_it_is_looked_at_is_no_difference() -> None:
         assert drifts(proof) == {}
         assert verdict_of(proof, "SKU-020") is Verdict.AGREES
         assert verdict_of(proof, "SKU-021") is Verdict.WAITING
+
+    in_agreement(body)
+
+
+def test_goods_that_came_just_now_may_be_kept_back_and_later_are_missed() -> None:
+    async def body(rig: Rig) -> None:
+        count_stock(rig.books, "320", MAIN_LOCATION, ON_EVERY_SHELF + 4)
+
+        just_now = await prove(rig)
+        await asyncio.sleep(3_600)
+        later = await prove(rig)
+
+        assert (drifts(just_now), verdict_of(just_now, "SKU-020")) == ({}, Verdict.HELD_BACK)
+        assert drifts(later) == {("us", "SKU-020", MAIN): (LESS, -4)}
 
     in_agreement(body)
 
