@@ -117,7 +117,7 @@ def test_a_raise_never_goes_beyond_what_siblings_show() -> None:
 
 def test_where_it_is_short_a_small_raise_is_not_worth_its_race() -> None:
     one = listing("A", item=1, shown=4)
-    for there, due in ((6, {}), (7, {one.slot: 5}), (3, {one.slot: 1})):
+    for there, due in ((8, {}), (9, {one.slot: 5}), (3, {one.slot: 1})):
         levels = levels_of(
             [one], {shelf("item"): supply(there)}, {shelf("item"): DIVIDED}, reserves={one.slot: 2}
         )

@@ -128,9 +128,10 @@ def levels(
 def writes(listings: Iterable[Listing], levels: Mapping[Slot, Level]) -> dict[Slot, int]:
     """The numbers to write now, given what TikTok shows; what need not change is left out.
 
-    Where stock is short, less than the level is written by what is likely to be sold meanwhile, since an
-    absolute number undoes those sales; a raise that is not larger than that is not worth it. A raise
-    never goes beyond what siblings, as they are shown now, leave: lower them first, then ask again.
+    An absolute number undoes the sales of the moment in which it is written (T 5.3). So where stock is
+    short and sells, a listing is lowered by what is likely to be sold meanwhile too, and raised as if all
+    that it shows were sold meanwhile: a raise that is not worth that waits. It never goes beyond what
+    siblings, as they are shown now, leave: lower them first, then ask again.
     """
     ordered = sorted(listings, key=lambda listing: listing.slot)
     left = _left_by_shown(ordered, levels)
@@ -139,15 +140,15 @@ def writes(listings: Iterable[Listing], levels: Mapping[Slot, Level]) -> dict[Sl
         level = levels.get(listing.slot)
         if level is None or level.quantity is None or listing.shown is None:
             continue
-        # No more than what is shown can be sold meanwhile.
-        number = max(0, level.quantity - min(level.reserve, listing.shown))
         if level.quantity <= listing.shown:
             if level.quantity < listing.shown:
-                due[listing.slot] = number
+                due[listing.slot] = max(0, level.quantity - min(level.reserve, listing.shown))
             continue
-        raised = min(number - listing.shown, _room(listing, left))
-        if raised > 0:
-            due[listing.slot] = listing.shown + raised
+        # A rate tells little of a listing that was sold out, but no more than what is shown can be sold.
+        meanwhile = listing.shown if level.reserve else 0
+        raised = min(level.quantity - listing.shown, _room(listing, left))
+        if raised > meanwhile:
+            due[listing.slot] = listing.shown + raised - meanwhile
             _take(listing, raised, left)
     return due
 
