@@ -124,7 +124,7 @@ def _judge_payouts(
     findings.missing = sorted(made - posted.keys())
     findings.invented = sorted(posted.keys() - made)
     findings.doubled = sorted(key for key, own in posted.items() if len(own) > 1)
-    judged = [role for role in ROLES if role in accounts.values()]
+    judged: list[Role] = [role for role in ROLES if role in accounts.values()]
     for payment_id in sorted(made & posted.keys()):
         own = [line for document in posted[payment_id] for line in document]
         sums: dict[Role, Decimal] = dict.fromkeys(judged, ZERO)

@@ -181,7 +181,7 @@ def _transactions(desks: Desks, call: Call, name: str, *, old: bool) -> str:
     if spoils.strikes(StatementFault.missing_page, statement.id):
         there = min(there, size)
     start = offset - 1 if offset and spoils.strikes(StatementFault.moving_pages, statement.id) else offset
-    limit = max(0, min(size, there - start))
+    limit = max(0, min(size, there - offset))
     found = store.page_of_statement(statement.number, ascending=ascending, offset=start, limit=limit)
     end = offset + len(found)
     rows = _rows(desks, statement, found, spoils)
