@@ -31,6 +31,7 @@ from tiktok_ns_pipeline.goods.snapshot import ensure_snapshot, snapshot_rows
 from tiktok_ns_pipeline.inventory.applying import STOCK_KINDS, PushCounts, StockHandler
 from tiktok_ns_pipeline.inventory.channel import ShopStock
 from tiktok_ns_pipeline.inventory.deciding import Decider, Decision
+from tiktok_ns_pipeline.inventory.fbt import DIFFERS, FbtMirror
 from tiktok_ns_pipeline.inventory.observing import (
     IMPLAUSIBLE,
     MALFORMED,
@@ -56,7 +57,7 @@ from tiktok_ns_pipeline.tiktok.slot import Slot
 KINDS = (STOCK_LEVEL,)
 """The facts that this flow makes true."""
 
-REPLAYED_KINDS = (*LISTING_KINDS, *STOCK_KINDS, UNKNOWN, OVERSOLD, IMPLAUSIBLE, MALFORMED)
+REPLAYED_KINDS = (*LISTING_KINDS, *STOCK_KINDS, UNKNOWN, OVERSOLD, IMPLAUSIBLE, MALFORMED, DIFFERS)
 """Exceptions that are this flow's to try again."""
 
 BASIS_CURSOR = "stock:basis"
@@ -90,6 +91,8 @@ class RunReport:
     """Slots that TikTok showed otherwise than our books."""
     dismissed: int = 0
     """Slots of which units were missing that no order explained."""
+    fbt_differ: int = 0
+    """Items of which TikTok's own warehouse counts other stock than NetSuite."""
     events: int = 0
     plan: PlanReport = field(default_factory=PlanReport)
     pushes: PushCounts = field(default_factory=PushCounts)
@@ -128,6 +131,7 @@ class StockFlow:
         self._goods_read: str | None = None
         self._followed: dict[str, OrdersFollowed] = {}
         self._stock: dict[str, ShopStock] = {}
+        self._fbt: dict[str, FbtMirror] = {}
         self._handler: StockHandler | None = None
         self._demand_at: datetime | None = None
         self._moved_at: dict[str, datetime] = {}
@@ -162,6 +166,9 @@ class StockFlow:
             stock.load()
             self._stock[shop.code] = stock
             self._followed[shop.code] = OrdersFollowed(self._runtime, shop)
+            self._fbt[shop.code] = FbtMirror(
+                self._runtime, shop, access, self._run_id, self._offers, self._netsuite
+            )
         with self._runtime.ledger.read() as tx:
             self._decider.load(tx)
             balances = tx.stock.of_account("tiktok")
@@ -196,6 +203,7 @@ class StockFlow:
         changed += await self._take_events(readable, moved)
         changed += self._look_at_orders(readable, moved)
         changed += await self._look_at_netsuite(moved)
+        await self._look_at_fbt(readable)
         changed += self._dismiss_unseen(moved)
         changed += self._decide(readable, moved)
         dispatcher.nudge()
@@ -342,6 +350,20 @@ class StockFlow:
         self.report.items_moved += len(looked.items)
         self.report.sales_orders_shown += looked.committed
         return len(looked.items) + looked.committed
+
+    async def _look_at_fbt(self, shops: Sequence[OpenedShop]) -> None:
+        """What TikTok counts itself, beside NetSuite's Location of it; nobody waits for it."""
+        for shop, _ in shops:
+            if (
+                self._goods_read is None
+                or self._netsuite.was_never_read()
+                or not self._fbt[shop.code].is_due()
+            ):
+                continue
+            try:
+                self.report.fbt_differ += await self._fbt[shop.code].look()
+            except SYSTEM_ERRORS as error:
+                self._troubles.note_shop(shop.code, error)
 
     def _dismiss_unseen(self, moved: _Moved) -> int:
         """What TikTok shows less of, and no order came to explain: nobody bought it."""

@@ -85,7 +85,7 @@ class NetSuiteStock:
             location
             for name, warehouse in mapping.warehouses.items()
             for location in (*mapping.stock_locations(name), warehouse.location_id)
-        }
+        } | {shop.fbt_location_id for shop in mapping.shops.values() if shop.fbt_location_id}
         self._reader = StockReader(runtime.netsuite, self._locations)
         self._landed: dict[Place, tuple[Any, ...]] | None = None
         self._asked: dict[str, int] = {}
@@ -96,14 +96,22 @@ class NetSuiteStock:
         """Members of kit items."""
         return await self._reader.members()
 
+    def was_never_read(self) -> bool:
+        """Whether no full reading was ever booked."""
+        with self._runtime.ledger.read() as tx:
+            return tx.cursors.get(FULL_CURSOR) is None
+
     def read_all_next(self) -> None:
         """Let the next look read all stock, whenever that was done last."""
         self._full_asked = True
 
-    def on_hand(self, item_id: str, location_id: str) -> Decimal | None:
-        """What lies at a Location, as it landed last; None where that is not known."""
-        row = self._known().get((item_id, location_id))
-        return None if row is None or row[5] else row[1]
+    def on_hand_at(self, location_id: str) -> dict[str, Decimal]:
+        """What lies at a Location, by item, without what is nothing."""
+        return {
+            place[0]: row[1]
+            for place, row in self._known().items()
+            if place[1] == location_id and row[1] and not row[5]
+        }
 
     def backordered(self, item_id: str, pool: Iterable[str]) -> Decimal:
         """What open orders of NetSuite ask for beyond what lies in a pool, as it landed last."""

@@ -508,14 +508,19 @@ FBT_STOCK = _table(
     "Filed under the UTC day of reading.",
     Column("channel", "VARCHAR", "`tiktok`.", required=True),
     Column("warehouse_id", "VARCHAR", "TikTok's warehouse id.", required=True),
-    Column("sku_id", "VARCHAR", "TikTok's SKU id.", required=True),
-    Column("item_id", "VARCHAR", "Internal id of the item; null where none is known."),
-    Column("location_id", "VARCHAR", "Internal id of the Location."),
+    Column(
+        "item_id",
+        "VARCHAR",
+        "Internal id of the item; `sku <TikTok SKU id>` of goods that are no item.",
+        required=True,
+    ),
+    Column("location_id", "VARCHAR", "Internal id of the Location; null where none is mapped."),
+    Column("sku_ids", "VARCHAR", "TikTok's SKUs of which it is a part, with commas.", required=True),
     Column("counted", "DECIMAL(38,12)", "What TikTok has there, in NetSuite units.", required=True),
     Column("on_hand", "DECIMAL(38,12)", "What NetSuite has on hand there; null where it is not known."),
     Column("difference", "DECIMAL(38,12)", "counted - on_hand; null where they cannot be compared."),
     Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
-    key=("channel", "shop", "warehouse_id", "sku_id"),
+    key=("channel", "shop", "warehouse_id", "item_id"),
     version=("read_at",),
 )
 
