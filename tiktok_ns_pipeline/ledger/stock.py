@@ -149,22 +149,6 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """What one order, or one SKU's unseen sales, hold of an item."""
-
-    key: StockKey
-    reference: str
-    """The order id, or `unseen ` and the TikTok SKU id."""
-    quantity: Decimal
-    changed_at: datetime
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether no order that we know stands behind it."""
-        return self.reference.startswith(_UNSEEN)
-
-
-@dataclass(frozen=True, slots=True)
 class Unseen:
     """TikTok units that are gone from TikTok's number without an order that we know."""
 
@@ -387,25 +371,10 @@ class Stock:
         rows = self._connection.execute(statement.order_by(table.c.shop, table.c.reference))
         return [(of_shop, reference) for of_shop, reference in rows if not reference.startswith(_UNSEEN)]
 
-    def holders(self, item_id: str) -> list[Hold]:
-        """What orders and unseen sales hold of an item, the longest held first."""
-        table = schema.stock_holds
-        statement = (
-            sa.select(table)
-            .where(schema.IS_HELD, table.c.sku == item_id)
-            .order_by(table.c.changed_at, table.c.shop, table.c.reference, table.c.place)
-        )
-        return [
-            Hold(uncommitted_key(row.shop, row.sku, row.place), row.reference, row.quantity, row.changed_at)
-            for row in self._connection.execute(statement)
-        ]
-
     def holders(self, item_id: str) -> dict[tuple[str, str, str], Decimal]:
         """What of an item is held for orders, and for sales unseen, by (shop, reference, warehouse)."""
         table = schema.stock_holds
-        statement = sa.select(table).where(
-            table.c.account == "uncommitted", table.c.sku == item_id, table.c.quantity != _ZERO
-        )
+        statement = sa.select(table).where(schema.IS_HELD, table.c.sku == item_id)
         return {
             (row.shop, row.reference, row.place): row.quantity for row in self._connection.execute(statement)
         }
