@@ -9,7 +9,9 @@ from tests.rigging import in_world
 from tests.sandbox.netsuite_account import account, select
 from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.rig import Rig
+from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, open_sandbox
 from tiktok_ns_pipeline.sandbox.stockroom import Stockroom, StockroomHabits, count_stock
+from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock
 
 DAY = 86_400
 DOCUMENTS = """
@@ -174,3 +176,13 @@ def test_without_habits_the_rig_keeps_stock_still() -> None:
         assert {figures.on_hand for figures in rig.books.all_stock().values()} == {5_000}
 
     in_world(trade)
+
+
+def test_a_sandbox_that_is_served_has_it_when_asked_to() -> None:
+    for habits in (None, StockroomHabits()):
+        clock = VirtualClock()
+        sandbox = open_sandbox(SandboxOptions(stockroom=habits, clock=clock))
+        clock.advance(DAY)
+        sandbox.catch_up()
+        assert bool(documents(sandbox.books)) is (habits is not None)
+        sandbox.close()

@@ -25,6 +25,7 @@ from tiktok_ns_pipeline.sandbox.control import control_app
 from tiktok_ns_pipeline.sandbox.faults import FaultPlan, rates_of
 from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.stockroom import Stockroom, StockroomHabits
 from tiktok_ns_pipeline.sandbox.tiktok_server import ServerRules, TikTokServer
 from tiktok_ns_pipeline.sandbox.transport import cutting_connections
 from tiktok_ns_pipeline.sandbox.warehouse import Labels, Warehouse, WarehouseHabits
@@ -53,6 +54,8 @@ class SandboxOptions:
     warehouse: bool = False
     """Whether the seller's warehouse works by itself; people can tell it to either way."""
     warehouse_habits: WarehouseHabits = field(default_factory=WarehouseHabits)
+    stockroom: StockroomHabits | None = None
+    """How people and other channels move stock; None where nobody does."""
     tiktok_rules: ServerRules = field(default_factory=ServerRules)
     clock: Clock = field(default_factory=SystemClock)
 
@@ -85,11 +88,18 @@ class Sandbox:
     warehouse: Warehouse
     tiktok: TikTokServer
     webhooks: WebhookEmitter
+    stockroom: Stockroom | None = None
 
     @property
     def faults(self) -> FaultPlan:
         """The plan that both servers ask."""
         return self.world.faults
+
+    def catch_up(self) -> None:
+        """Let happen what people in the warehouse and the stockroom were to do by now."""
+        self.warehouse.catch_up()
+        if self.stockroom is not None:
+            self.stockroom.catch_up()
 
     def close(self) -> None:
         """Close all databases."""
@@ -163,7 +173,10 @@ def open_sandbox(options: SandboxOptions) -> Sandbox:
         label_needed=labels.needed,
         buy_label=labels.buy,
     )
-    return Sandbox(world, books, warehouse, TikTokServer(world, options.tiktok_rules), emitter)
+    stockroom = None
+    if options.stockroom is not None:
+        stockroom = Stockroom(books, world.clock, options.seed, options.stockroom, speed=options.speed)
+    return Sandbox(world, books, warehouse, TikTokServer(world, options.tiktok_rules), emitter, stockroom)
 
 
 async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
@@ -190,7 +203,7 @@ async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:
     world, books = sandbox.world, sandbox.books
     apps = (
         cutting_connections(sandbox.tiktok),
-        cutting_connections(netsuite_app(books, world.faults, books.clock, sandbox.warehouse.catch_up)),
+        cutting_connections(netsuite_app(books, world.faults, books.clock, sandbox.catch_up)),
         control_app(
             world, books, sandbox.tiktok.tokens, sandbox.webhooks, sandbox.warehouse, serving.ask_to_stop
         ),

@@ -215,9 +215,11 @@ class Stockroom:
         for order in self._open("transferOrder", {"E", "F"}):
             self._plan(self._after(at, chance, "until_arrived"), partial(self._receive, order.id))
         customers = {self._known_customer(self._subsidiary(one)) for one in self._habits.locations}
-        for order in self._open("salesOrder", {"A", "B", "D", "E"}):
+        for order in self._books.listed(self._books.kind("salesOrder"), None):
             if order.get("entity") in customers:
                 self.orders.add(order.id)
+        for order in self._open("salesOrder", {"A", "B", "D", "E"}):
+            if order.id in self.orders:
                 self._plan(self._after(at, chance, "until_shipped"), partial(self._ship, order.id))
 
     # What happens by itself
