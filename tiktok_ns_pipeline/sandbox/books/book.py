@@ -273,8 +273,7 @@ class Books:
     def set_stock(self, item_id: str, location_id: str, on_hand: Decimal | int) -> None:
         """State how many pieces of an item lie at a location; open orders are served from it.
 
-        No document says so, as if it had always been: for
-        setting a scene. People write inventory adjustments.
+        No document says so: this sets a scene. People write inventory adjustments, which queries find.
         """
         with self._lock:
             for target, identifier in (("item", item_id), ("location", location_id)):
