@@ -37,12 +37,14 @@ POOLS: Mapping[str, int] = {
     "closures": 2,
     "shipments": 2,
     "billing": 2,
+    "stock": 1,
     "order_proof": 1,
     "fulfilment_proof": 1,
     "stock_proof": 1,
     "maintenance": 1,
 }
-"""Steps of a pool that may run at once. Flows: one live run, and one that a person asked for."""
+"""Steps of a pool that may run at once. Flows: one live run, and one that a person asked for; levels are
+absolute, so that only one run at a time sets them."""
 
 STOPPED = "the run was asked to end; what was under way is looked up by the next one"
 """How a run ends that somebody, or the system, terminated."""

@@ -53,6 +53,16 @@ def test_assets_by_group():
             "tiktok_shipments",
         },
         "billing": {"staged_bills", "netsuite_bills"},
+        "stock": {
+            "netsuite/inventory",
+            "tiktok_shop/products",
+            "raw_netsuite_inventory",
+            "raw_tiktok_products",
+            "raw_tiktok_stock",
+            "staged_stock_levels",
+            "tiktok_stock_levels",
+            "fbt_stock",
+        },
         "reconciliation": {"order_reconciliation", "fulfilment_reconciliation", "stock_reconciliation"},
     }
 
@@ -73,6 +83,16 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
     assert upstream("raw_tiktok_packages") == {"tiktok_shop/packages"}
     assert upstream("staged_shipments") == {"raw_netsuite_item_fulfillments", "raw_tiktok_orders"}
     assert upstream("tiktok_shipments") == {"staged_shipments", "raw_tiktok_packages"}
+    assert upstream("raw_netsuite_inventory") == {"netsuite/inventory"}
+    assert upstream("staged_stock_levels") == {
+        "raw_netsuite_inventory",
+        "raw_netsuite_items",
+        "raw_tiktok_products",
+        "raw_tiktok_stock",
+        "raw_tiktok_orders",
+        "staged_sales_orders",
+    }
+    assert upstream("tiktok_stock_levels") == {"staged_stock_levels"}
     assert upstream("order_reconciliation") == {"tiktok_shop/orders", "netsuite_sales_orders"}
     assert upstream("fulfilment_reconciliation") == {
         "tiktok_shop/orders",
@@ -92,6 +112,7 @@ def test_jobs_schedules_sensors_and_checks():
         "items_job",
         "closures_job",
         "shipments_job",
+        "stock_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "stock_proof_job",
@@ -111,6 +132,7 @@ def test_jobs_schedules_sensors_and_checks():
         ("billing_sensor", 2, "RUNNING"),
         ("closures_sensor", 2, "RUNNING"),
         ("shipments_sensor", 2, "RUNNING"),
+        ("stock_sensor", 2, "RUNNING"),
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
         "netsuite_sales_orders:control_totals_hold",
@@ -119,6 +141,9 @@ def test_jobs_schedules_sensors_and_checks():
         "netsuite_order_closures:cancellation_requests_answered",
         "tiktok_shipments:dispatch_on_time",
         "netsuite_bills:bills_equal_shipments",
+        "raw_netsuite_inventory:stock_snapshot_fresh",
+        "staged_stock_levels:sku_mapping_complete",
+        "tiktok_stock_levels:stock_positions_balance",
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
@@ -138,6 +163,7 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
         "items_job",
         "closures_job",
         "shipments_job",
+        "stock_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "stock_proof_job",

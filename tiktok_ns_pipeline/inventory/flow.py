@@ -157,6 +157,9 @@ class StockFlow:
         await turn_until_idle(
             self._runtime, dispatcher, turn, budget_s=request.budget_s, idle_s=request.idle_s
         )
+        with self._runtime.ledger.begin() as tx:
+            for followed in self._followed.values():
+                followed.keep(tx)
         return self.report
 
     def _open(self, shops: Sequence[OpenedShop]) -> None:

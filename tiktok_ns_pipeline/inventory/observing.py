@@ -41,6 +41,8 @@ SAVED_CURSOR = "stock:netsuite:saved-until"
 """How far transactions were looked at, on the account's clock."""
 STOPPED_CURSOR = "stock:netsuite:stopped"
 """The exception that asks whether an implausible reading is true, while it is not answered."""
+KITS_CURSOR = "stock:netsuite:kits"
+"""Members of NetSuite's kit items as they were read last."""
 _NEWEST_CURSOR = "stock:netsuite:booked"
 
 IMPLAUSIBLE = "stock_snapshot_implausible"
@@ -93,8 +95,12 @@ class NetSuiteStock:
         self._full_asked = False
 
     async def members(self) -> dict[str, tuple[Draw, ...]]:
-        """Members of kit items."""
-        return await self._reader.members()
+        """Members of kit items, which are remembered for whoever asks no system."""
+        kits = await self._reader.members()
+        stored = {kit: [[one.item_id, str(one.quantity)] for one in members] for kit, members in kits.items()}
+        with self._runtime.ledger.begin() as tx:
+            tx.cursors.set(KITS_CURSOR, stored)
+        return kits
 
     def was_never_read(self) -> bool:
         """Whether no full reading was ever booked."""

@@ -43,6 +43,11 @@ def cursor_name(shop: str) -> str:
     return f"stock:{shop}:orders"
 
 
+def looked_cursor(shop: str) -> str:
+    """The cursor that says when a run looked for landed orders last."""
+    return f"stock:{shop}:orders-looked"
+
+
 @dataclass(slots=True)
 class Sold:
     """What a look at the landed orders changed."""
@@ -68,9 +73,11 @@ class OrdersFollowed:
         self._orders = self._following(RAW_TIKTOK_ORDERS, ("payload",))
         self._staged = self._following(STAGED_SALES_ORDERS, ("outcome", "reason"))
         self._done: dict[str, tuple[datetime, datetime | None]] = {}
+        self._looked_at: datetime | None = None
 
     def look(self, items: ItemIndex, kits: Kits) -> Sold:
         """Book what the orders hold that landed since the last look."""
+        self._looked_at = self._runtime.clock.now()
         staged = {row["order_id"]: row for row in self._staged.landed_after(self._since)}
         landed = {row["order_id"]: row for row in self._orders.landed_after(self._since)}
         missing = [order_id for order_id in staged if order_id not in landed and order_id not in self._done]
@@ -85,6 +92,11 @@ class OrdersFollowed:
         sold = self._book(list(news.values()), items, kits)
         self._done |= {order_id: _version(row, staged.get(order_id)) for order_id, row in news.items()}
         return sold
+
+    def keep(self, tx: Transaction) -> None:
+        """Note how far this run looked, for whoever asks whether there is work."""
+        if self._looked_at is not None:
+            tx.cursors.advance(looked_cursor(self._shop.code), self._looked_at.isoformat())
 
     def reconsider(self, items: ItemIndex, kits: Kits) -> Sold:
         """Decide anew about all orders that count still."""
