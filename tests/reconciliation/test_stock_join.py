@@ -15,6 +15,8 @@ from tiktok_ns_pipeline.reconciliation.stock.model import Blind, StockProof, Ver
 from .stock_builder import GRACE, NOW, RED, covers, levels, slot, wanted
 
 MORE, LESS = Verdict.SHOWS_MORE_THAN_EXISTS, Verdict.SHOWS_LESS
+SELLING = {RED: Decimal(1)}
+"""What was taken just now, for which seven units may be kept back."""
 counts = st.integers(min_value=0, max_value=500)
 
 
@@ -81,21 +83,31 @@ def test_the_odd_unit_of_shared_stock_may_be_either_shops(shown: int, verdict: V
 
 
 def test_listings_that_divide_scarce_stock_are_right_together() -> None:
-    found = levels(slot(2, "1"), slot(1, "2"), available={("301", "6"): 3})
+    found = levels(slot(2, "1"), slot(1, "2"), available={("301", "6"): 3}, taken=SELLING)
     assert verdicts(found) == [Verdict.DIVIDED] * 2
 
 
 def test_listings_that_leave_goods_unshown_are_not_divided() -> None:
-    found = levels(slot(2, "1"), slot(1, "2"), available={("301", "6"): 30})
+    found = levels(slot(2, "1"), slot(1, "2"), available={("301", "6"): 30}, taken=SELLING)
     assert verdicts(found) == [LESS] * 2
+
+
+def test_listings_of_plenty_or_of_what_nobody_takes_are_not_divided() -> None:
+    plenty = levels(slot(500, "1"), slot(0, "2"), available={("301", "6"): 500}, taken=SELLING)
+    asleep = levels(slot(2, "1"), slot(1, "2"), available={("301", "6"): 3})
+    assert (verdicts(plenty), verdicts(asleep)) == ([Verdict.AGREES, LESS], [LESS] * 2)
+
+
+def test_a_kit_is_not_divided_by_a_part_that_others_show_in_full_more_than_once() -> None:
+    stock = {("301", "6"): 20, ("302", "6"): 20}
+    found = levels(slot(20, "1"), slot(20, "2"), slot(0, "3", draws={"301": 1, "302": 1}), available=stock)
+    assert verdicts(found) == [Verdict.AGREES, Verdict.AGREES, LESS]
 
 
 def test_what_a_listing_shows_that_is_not_ours_to_push_is_shown_all_the_same() -> None:
     by_hand = slot(20, "2", standing="not_pushed")
-    assert verdicts(levels(slot(10, "1"), by_hand, available={("301", "6"): 30})) == [
-        Verdict.DIVIDED,
-        Verdict.NOT_PUSHED,
-    ]
+    found = levels(slot(10, "1"), by_hand, available={("301", "6"): 30}, taken=SELLING)
+    assert verdicts(found) == [Verdict.DIVIDED, Verdict.NOT_PUSHED]
 
 
 def test_listings_that_each_show_all_agree() -> None:
@@ -249,14 +261,14 @@ def test_any_difference_of_a_lone_listing_is_found_exactly(
     assert level.verdict is expected
 
 
-@given(shown=st.lists(st.integers(0, 60), min_size=2, max_size=6), hidden=st.integers(0, 80))
-def test_however_goods_are_divided_only_hidden_ones_are_missed(shown: list[int], hidden: int) -> None:
+@given(shown=st.lists(st.integers(0, 9), min_size=2, max_size=6), hidden=st.integers(0, 80))
+def test_however_scarce_goods_are_divided_only_hidden_ones_are_missed(shown: list[int], hidden: int) -> None:
     listings = [slot(number, str(index)) for index, number in enumerate(shown)]
-    found = levels(*listings, available={("301", "6"): sum(shown) + hidden})
+    found = levels(*listings, available={("301", "6"): sum(shown) + hidden}, taken=SELLING)
     assert not any(level.verdict is MORE for level in found)
     if hidden == 0:
         assert set(verdicts(found)) <= {Verdict.DIVIDED, Verdict.AGREES}
-    if hidden >= len(shown):
+    if hidden >= len(shown) + 7:
         assert set(verdicts(found)) == {LESS}
 
 

@@ -27,6 +27,9 @@ from tiktok_ns_pipeline.reconciliation.stock.model import (
 HIGHEST_LEVEL = 99_999
 """The most that TikTok takes for a level (T 5.3)."""
 
+_SCARCE = 8
+"""Stock is short while it is less than so many times what may be on its way."""
+
 _NAMED = 3
 """Reasons in one note."""
 
@@ -88,10 +91,8 @@ class _Ground:
     promisable: Mapping[Stock, Decimal | None]
     shares: Mapping[Stock, Decimal]
     """Percent of an item in a pool that all its shops may show together, as the mapping has it."""
-    siblings: Mapping[Stock, int]
-    idle: Mapping[Stock, Decimal]
-    """What no slot shows of it, beyond what rounding, buffers and shares leave over and what may be kept
-    back."""
+    divided: frozenset[Stock]
+    """What is short, by what was taken of it just now, and what its slots show in full and no more."""
     kept_back: Mapping[Stock, Decimal]
     """How much of it may be kept back for what is on its way."""
     blind: tuple[Blind, ...]
@@ -116,12 +117,13 @@ class _Ground:
             for stock, slots in drawing.items()
         }
         kept_back = _kept_back(reading, since)
-        idle = {
-            stock: _idle(stock, slots, left[stock] or _ZERO, shares[stock]) - kept_back.get(stock, _ZERO)
+        divided = frozenset(
+            stock
             for stock, slots in drawing.items()
-        }
-        siblings = {stock: len(slots) for stock, slots in drawing.items()}
-        return cls(left, shares, siblings, idle, kept_back, reading.blind)
+            if len(slots) > 1
+            and _is_divided(stock, slots, left[stock] or _ZERO, shares[stock], kept_back.get(stock, _ZERO))
+        )
+        return cls(left, shares, divided, kept_back, reading.blind)
 
 
 def _claims(reading: Reading) -> dict[Stock, Decimal]:
@@ -172,7 +174,7 @@ def _different(slot: Slot, difference: int, scarcest: Stock, ground: _Ground) ->
         return Verdict.CANNOT_BE_CHECKED, "; ".join(unseen[:_NAMED])
     if difference > 0:
         return Verdict.SHOWS_MORE_THAN_EXISTS, ""
-    if any(ground.siblings[stock] > 1 and ground.idle[stock] < 0 for stock in slot.stocks):
+    if not ground.divided.isdisjoint(slot.stocks):
         return Verdict.DIVIDED, "listings of the same goods show the rest"
     if -difference * slot.draws[scarcest[0]] <= ground.kept_back.get(scarcest, _ZERO):
         return Verdict.HELD_BACK, "no more than may be on its way, by what was taken just now"
@@ -202,12 +204,16 @@ def _units(slot: Slot, stock: Stock, ground: _Ground) -> tuple[int, int]:
     return int(least // slot.draws[stock[0]]), int(most // slot.draws[stock[0]])
 
 
-def _idle(stock: Stock, slots: Sequence[Slot], left: Decimal, shares: Decimal) -> Decimal:
-    """What no slot shows, beyond what rounding and buffers may take from each and shares from all."""
+def _is_divided(
+    stock: Stock, slots: Sequence[Slot], left: Decimal, shares: Decimal, kept_back: Decimal
+) -> bool:
+    """Whether slots together show all of a scarce stock and no more: nothing is idle beyond what rounding
+    and buffers may take from each, shares from all, and what may be kept back."""
     item_id, _ = stock
     shown = sum(((slot.shown or 0) * slot.draws[item_id] for slot in slots), _ZERO)
-    slack = sum(((1 + slot.buffer) * slot.draws[item_id] for slot in slots), _ZERO)
-    return left * min(_HUNDRED, shares) / _HUNDRED - shown - slack
+    slack = sum(((1 + slot.buffer) * slot.draws[item_id] for slot in slots), _ZERO) + kept_back
+    idle = left * min(_HUNDRED, shares) / _HUNDRED - shown
+    return left <= kept_back * _SCARCE and shown <= left and idle < slack
 
 
 def _available(stock: Stock, available: Mapping[tuple[str, str], Decimal]) -> Decimal | None:

@@ -37,7 +37,8 @@ class Verdict(StrEnum):
     SHOWS_MORE_THAN_EXISTS = "shows_more_than_exists"
     SHOWS_LESS = "shows_less"
     DIVIDED = "divided"
-    """Less than it may show alone, but the listings that share the stock show all of it together."""
+    """Less than it may show alone, but the stock sells and is short, and its listings show all of it
+    together."""
     HELD_BACK = "held_back"
     """Less by no more than may be on its way, to judge by what was taken just now."""
     WAITING = "waiting"
