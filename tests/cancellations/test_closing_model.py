@@ -286,7 +286,7 @@ class CancelledOrders(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 class TestCancelledOrders(CancelledOrders.TestCase):
     settings = settings(
-        max_examples=15,
+        max_examples=8,
         stateful_step_count=18,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

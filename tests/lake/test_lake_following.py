@@ -167,7 +167,7 @@ happenings = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(happenings, st.integers(0, 60), st.sampled_from(["order_id", "fulfilment_id"]))
 def test_whatever_lands_in_whatever_order_the_follower_tells_what_current_tells(
     tmp_path_factory: pytest.TempPathFactory, happened: list[Any], followed_days: int, by: str
