@@ -55,6 +55,10 @@ _FEES = (
 )
 _TAXES = ("vat_amount", "local_vat_amount", "import_vat_amount", "pit_amount", "isr_amount", "iva_amount")
 
+_ESTIMATED_TAXES = ("vat_amount", "import_vat_amount")
+"""Others are in the estimated total, and listed nowhere (T 7.4 no. 8)."""
+_OF_STATEMENTS_ONLY = "customer_shipping_fee"
+"""What is told of shipping in the rows of a statement, and nowhere else."""
 # Names that an estimate spells otherwise (T 7.10).
 _ESTIMATED_NAMES = {REPEATED_AFFILIATE: "affiliate_commission_before_pit_amount"}
 _BANK_ACCOUNT = "*************006789"
@@ -152,7 +156,7 @@ def sku_row(amounts: Amounts, statement: Statement, sku: Mapping[str, str]) -> D
         "shipping_cost_amount": text(amounts.shipping_total),
         "fee_tax_amount": text(amounts.fee_tax_total),
         "settlement_amount": text(amounts.settlement),
-        **breakdowns(amounts),
+        **_without(breakdowns(amounts)),
     }
 
 
@@ -190,11 +194,13 @@ def unsettled_row(one: Transaction) -> Document:
         "est_adjustment_amount": text(amounts.adjustment_total),
         "estimated_settlement": market.policy if one.due is None else str(one.due),
         "unsettled_reason": "WAITING_FOR_PACKAGE_DELIVERY" if one.due is None else "WAITING_FOR_SETTLEMENT",
-        **breakdowns(amounts),
+        **_without(breakdowns(amounts)),
     }
     if one.delivered_at is not None:
         shown["order_delivery_time"] = one.delivered_at
-    fee, tax = shown["fee_tax_breakdown"]["fee"], shown["fee_tax_breakdown"]["tax"]
+    fee, listed = shown["fee_tax_breakdown"]["fee"], shown["fee_tax_breakdown"]["tax"]
+    tax: Document = {name: listed[name] for name in _ESTIMATED_TAXES}
+    shown["fee_tax_breakdown"]["tax"] = tax
     for name, other in _ESTIMATED_NAMES.items():
         fee[other] = fee.pop(name)
     fee["pit_withheld_from_ads_commission_amount"] = "0"
@@ -266,6 +272,11 @@ def _adjustment(one: Transaction) -> Document:
         shown["order_id"] = one.order_id
     elif one.form == "bare":
         shown["adjustment_amount"] = "0"
+    return shown
+
+
+def _without(shown: Document) -> Document:
+    shown["shipping_cost_breakdown"]["supplementary_component"].pop(_OF_STATEMENTS_ONLY, None)
     return shown
 
 

@@ -1,0 +1,62 @@
+"""The control API's part for money."""
+
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from tests.sandbox.finance_calls import delivered, pass_by
+from tiktok_ns_pipeline.sandbox.control_http import answering
+from tiktok_ns_pipeline.sandbox.control_settling import SettlingControl
+from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock
+from tiktok_ns_pipeline.sandbox.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return World(clock=VirtualClock(), mix=Mix.plain(settles=True))
+
+
+@pytest.fixture
+def control(world: World) -> TestClient:
+    rows = SettlingControl(world).table()
+    return TestClient(
+        Starlette(routes=[Route(path, answering(handler), methods=[verb]) for verb, path, handler in rows])
+    )
+
+
+def told(answer: Any, status: int) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def test_money_moves_and_the_truth_tells_it(world: World, control: TestClient):
+    order_id = delivered(world, "vn")
+    pass_by(world, 17)
+    told(control.post(f"/orders/{order_id}/refund"), 200)
+    wish = {"shop": "vn", "type": "PLATFORM_PENALTY", "amount": "-5000", "order_id": order_id}
+    assert told(control.post("/finance/adjustments", json=wish), 201)["adjustment_id"]
+    told(control.post("/finance/transfers", json={"shop": "vn", "amount": "-2000"}), 201)
+    truth = told(control.get("/finance"), 200)
+    order = truth["orders"][order_id]
+    assert order["refunded"] == order["owed"]
+    assert order["adjusted"] == "-5000"
+    assert "no such units" in told(control.post(f"/orders/{order_id}/refund"), 400)["error"]
+    assert (
+        "wallet" in told(control.post("/finance/transfers", json={"shop": "us", "amount": "1"}), 400)["error"]
+    )
+
+
+def test_a_fault_is_told_to_a_statement_and_healed(world: World, control: TestClient):
+    wish = {"kind": "unknown_fee", "subject": "7670000000001000003", "for_s": 60}
+    told(control.post("/finance/faults", json=wish), 201)
+    assert world.finance.store.spoils(world.epoch()) == {("unknown_fee", "7670000000001000003")}
+    told(control.request("DELETE", "/finance/faults"), 200)
+    assert world.finance.store.spoils(world.epoch()) == set()
+    assert (
+        "kind"
+        in told(control.post("/finance/faults", json={"kind": "nonsense", "subject": "1"}), 400)["error"]
+    )
