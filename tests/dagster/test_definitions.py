@@ -94,6 +94,12 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
     }
     assert upstream("tiktok_stock_levels") == {"staged_stock_levels"}
     assert upstream("order_reconciliation") == {"tiktok_shop/orders", "netsuite_sales_orders"}
+    assert upstream("stock_reconciliation") == {
+        "tiktok_shop/orders",
+        "netsuite/inventory",
+        "netsuite_sales_orders",
+        "tiktok_stock_levels",
+    }
     assert upstream("fulfilment_reconciliation") == {
         "tiktok_shop/orders",
         "netsuite/item_fulfillments",

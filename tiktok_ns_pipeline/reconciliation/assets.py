@@ -187,7 +187,12 @@ def _fulfilment_metadata(proofs: "Mapping[str, FulfilmentProof]") -> dict[str, A
 
 @dg.asset(
     name=STOCK_ASSET,
-    deps=[dg.AssetKey(["tiktok_shop", "orders"]), "netsuite_sales_orders"],
+    deps=[
+        dg.AssetKey(["tiktok_shop", "orders"]),
+        dg.AssetKey(["netsuite", "inventory"]),
+        "netsuite_sales_orders",
+        "tiktok_stock_levels",
+    ],
     check_specs=STOCK_CHECK_SPECS,
     group_name=GROUP,
     owners=[OPERATIONS],
