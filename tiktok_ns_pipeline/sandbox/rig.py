@@ -24,6 +24,7 @@ from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
 from tiktok_ns_pipeline.flows.turning import TurnRequest
 from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow
+from tiktok_ns_pipeline.inventory.flow import StockFlow
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
 from tiktok_ns_pipeline.runtime import Runtime, open_runtime
@@ -72,6 +73,7 @@ class Flows:
     closures: ClosuresFlow
     shipments: FulfilmentFlow
     billing: BillingFlow
+    stock: StockFlow
 
     @classmethod
     def of(cls, runtime: Runtime, run_id: str) -> Flows:
@@ -81,12 +83,13 @@ class Flows:
             ClosuresFlow(runtime, run_id),
             FulfilmentFlow(runtime, run_id),
             BillingFlow(runtime, run_id),
+            StockFlow(runtime, run_id),
         )
 
     @property
     def dispatched(self) -> list[DispatchReport]:
         """What each of them has carried out."""
-        flows = (self.orders, self.closures, self.shipments, self.billing)
+        flows = (self.orders, self.closures, self.shipments, self.billing, self.stock)
         return [flow.report.dispatch for flow in flows]
 
     async def run(self, *, budget_s: float, idle_s: float) -> None:
@@ -99,6 +102,7 @@ class Flows:
                 self.closures.run(ClosuresRequest(budget_s=budget_s, idle_s=idle_s)),
                 self.shipments.run(turn),
                 self.billing.run(turn),
+                self.stock.run(turn),
             )
         ]
         try:

@@ -275,6 +275,9 @@ def _order_of(exception: OpenException) -> str:
 
 def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig) -> bool:
     """Whether what happened in the world leaves this to a person."""
+    if exception.kind == "unmapped_listing":
+        # The catalogue lists what the account does not have (yet).
+        return True
     if truth is None or truth.expected_parked:
         return truth is not None
     was_called_off = truth.cancelled_at is not None or bool(truth.cancelled_lines)
