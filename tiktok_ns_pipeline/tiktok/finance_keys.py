@@ -155,6 +155,17 @@ FLAT_ELSEWHERE_AMOUNTS: dict[AmountGroup, tuple[str, ...]] = {
 }
 """Those that count besides in all other markets (T 7.7)."""
 
+SHIPPING_INCOME = frozenset(
+    _names(
+        """
+        customer_paid_shipping_fee_amount customer_paid_shipping_fee_refund_amount
+        shipping_fee_discount_amount shipping_cost_discount_amount refund_shipping_cost_discount_amount
+        shipping_fee_subsidy_amount
+        """
+    )
+)
+"""What buyers and TikTok pay for shipping: the seller's income where the seller ships (T 10.2)."""
+
 FLAT_REPEATS = frozenset(_names("affiliate_commission_before_pit"))
 """Flat amounts that show another once more (T 7.4 no. 7)."""
 

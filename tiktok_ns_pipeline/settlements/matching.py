@@ -1,0 +1,208 @@
+"""Matching: what TikTok settled of each order beside what its documents put into the clearing account.
+
+Orders and documents are matched by the order's id, over all time: an order settles in several steps
+(T 7.2), so everything that is known of it is compared, and no date decides.
+
+    difference = settled - documented
+
+Terms: what is *settled* leaves clearing, what is *documented* has entered it (a bill) or left it again (a
+credit). The *reasons* of a difference sum to it; what no reason explains is the *residual*.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from tiktok_ns_pipeline.settlements.booking import Settled
+
+DocumentKind = Literal["sales_order", "cash_sale", "invoice", "credit_memo", "cash_refund"]
+Verdict = Literal["cleared", "partly", "over", "unbilled", "no_document", "not_ours"]
+"""- *cleared*: both sides are equal;
+- *partly*: TikTok has settled less than was documented, and owes the rest;
+- *over*: it has settled more;
+- *unbilled*: there is a Sales Order, and nothing was billed of it;
+- *no_document*: NetSuite has nothing of the order;
+- *not_ours*: the order is older than the shop's books here."""
+ReasonName = Literal[
+    "not_settled", "refund_not_credited", "credit_not_settled", "shipping", "other", "residual"
+]
+
+BILLS: frozenset[DocumentKind] = frozenset({"cash_sale", "invoice"})
+CREDITS: frozenset[DocumentKind] = frozenset({"credit_memo", "cash_refund"})
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDocument:
+    """A NetSuite document of an order. Amounts are in the order's currency and positive."""
+
+    order_id: str
+    kind: DocumentKind
+    internal_id: str
+    amount: Decimal = _ZERO
+    """Its total, tax included; nothing of a Sales Order, which does not post."""
+    shipping: Decimal = _ZERO
+    """Part of `amount` that is shipping, tax included."""
+    open_amount: Decimal = _ZERO
+    """Of an Invoice or Credit Memo: what is not applied yet."""
+
+    @property
+    def entered(self) -> Decimal:
+        """What it puts into the clearing account; of a credit, negative."""
+        if self.kind in CREDITS:
+            return -self.amount
+        return self.amount if self.kind in BILLS else _ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A part of a difference, signed like it."""
+
+    name: ReasonName
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMatch:
+    """One order on both sides, in its currency."""
+
+    order_id: str
+    verdict: Verdict
+    settled: Decimal
+    documented: Decimal
+    documents: tuple[OrderDocument, ...]
+    reasons: tuple[Reason, ...]
+    """Sum to `difference`."""
+
+    @property
+    def difference(self) -> Decimal:
+        """What TikTok settled above what was documented."""
+        return self.settled - self.documented
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A part of what is cleared of an order that pays one of its open documents."""
+
+    document: OrderDocument
+    amount: Decimal
+    """Positive for an Invoice that is paid, negative for a Credit Memo that is paid back."""
+
+
+def together(parts: Iterable[Mapping[str, Settled]]) -> dict[str, Settled]:
+    """What several payouts or statements clear, by order."""
+    orders: dict[str, Settled] = {}
+    for part in parts:
+        for order_id, settled in part.items():
+            orders.setdefault(order_id, Settled(order_id)).add(settled)
+    return orders
+
+
+def match_orders(
+    settled: Mapping[str, Settled], documents: Iterable[OrderDocument], not_ours: Iterable[str] = ()
+) -> list[OrderMatch]:
+    """Every order that TikTok settled or that has a document, in the order of their ids.
+
+    `settled` is everything that was ever settled of the orders, `documents` all of theirs; `not_ours`
+    are orders from before the shop's books began.
+    """
+    of_order: dict[str, list[OrderDocument]] = defaultdict(list)
+    seen: set[str] = set()
+    for document in documents:
+        if document.internal_id not in seen:
+            seen.add(document.internal_id)
+            of_order[document.order_id].append(document)
+    strangers = frozenset(not_ours)
+    return [
+        match_order(
+            settled.get(order_id) or Settled(order_id),
+            of_order.get(order_id, ()),
+            not_ours=order_id in strangers,
+        )
+        for order_id in sorted(settled.keys() | of_order.keys())
+    ]
+
+
+def match_order(
+    settled: Settled, documents: Iterable[OrderDocument], *, not_ours: bool = False
+) -> OrderMatch:
+    """One order on both sides."""
+    found = tuple(sorted(documents, key=lambda one: (one.kind, one.internal_id)))
+    documented = sum((one.entered for one in found), _ZERO)
+    return OrderMatch(
+        settled.order_id,
+        _verdict(settled, found, documented, not_ours=not_ours),
+        settled.total,
+        documented,
+        found,
+        tuple(_reasons(settled, found)),
+    )
+
+
+def applications(cleared: Settled, documents: Iterable[OrderDocument]) -> tuple[Application, ...]:
+    """The open Invoices and Credit Memos that what was cleared of an order pays, the oldest id first.
+
+    Credit Memos are paid back as far as refunds were settled. Never more than is open is applied; what is
+    left over stays in the clearing account. The amounts sum to what was cleared, or to less of it.
+    """
+    open_ones = sorted(
+        (one for one in documents if one.open_amount), key=lambda one: (len(one.internal_id), one.internal_id)
+    )
+    invoices = [one for one in open_ones if one.kind == "invoice"]
+    memos = [one for one in open_ones if one.kind == "credit_memo"]
+    given_back = -sum(
+        (min(part, _ZERO) for part in (cleared.refunds, cleared.shipping, cleared.other)), _ZERO
+    )
+    credited = min(given_back, sum((one.open_amount for one in memos), _ZERO))
+    # A sale and its refund may be settled in one statement: the refund then pays a part of the Invoice.
+    return (*_spread(memos, credited, -1), *_spread(invoices, cleared.total + credited, 1))
+
+
+def _spread(documents: Iterable[OrderDocument], amount: Decimal, sign: int) -> Iterable[Application]:
+    for one in documents:
+        part = min(amount, one.open_amount)
+        if part <= 0:
+            return
+        yield Application(one, sign * part)
+        amount -= part
+
+
+def _verdict(
+    settled: Settled, documents: tuple[OrderDocument, ...], documented: Decimal, *, not_ours: bool
+) -> Verdict:
+    if not any(one.kind in BILLS or one.kind in CREDITS for one in documents):
+        if not_ours:
+            return "not_ours"
+        if not settled.total:
+            return "cleared"
+        return "unbilled" if documents else "no_document"
+    difference = settled.total - documented
+    if not difference:
+        return "cleared"
+    return "partly" if difference < 0 else "over"
+
+
+def _reasons(settled: Settled, documents: tuple[OrderDocument, ...]) -> Iterable[Reason]:
+    """Why both sides differ, each cause by its own amounts; their sum is the difference."""
+    bills = [one for one in documents if one.kind in BILLS]
+    credited = [one for one in documents if one.kind in CREDITS]
+    goods_billed = sum((one.amount - one.shipping for one in bills), _ZERO)
+    goods_credited = sum((one.amount - one.shipping for one in credited), _ZERO)
+    shipping = settled.shipping - sum((one.shipping for one in bills), _ZERO)
+    shipping += sum((one.shipping for one in credited), _ZERO)
+    goods = settled.sales - goods_billed
+    refunds = settled.refunds + goods_credited
+    if goods_billed and not settled.sales:
+        yield Reason("not_settled", goods)
+    elif goods:
+        yield Reason("residual", goods)
+    if refunds:
+        yield Reason("refund_not_credited" if refunds < 0 else "credit_not_settled", refunds)
+    if shipping:
+        yield Reason("shipping", shipping)
+    if settled.other:
+        yield Reason("other", settled.other)
