@@ -9,14 +9,19 @@ from tiktok_shop_api.generated._meta import OPERATIONS
 from tiktok_ns_pipeline.tiktok.endpoints import ENDPOINTS, Endpoint
 
 _PUBLISHED = {(op["method"].upper(), op["path"]): op["requiresShopCipher"] for op in OPERATIONS}
-_REFERENCE_ONLY = {"mark_as_shipped", "update_package_shipping_info"}
-"""The reference knows them as 202309, the published client as 202610 with another body: no version is
-known to both, so the one whose behaviour is described is called (T 4.2). Old and new run
+_REFERENCE_ONLY = {
+    "mark_as_shipped": "202610",
+    "update_package_shipping_info": "202610",
+    "reject_return": "202606",
+}
+"""The reference knows them as 202309, the published client by this month and with another body: no
+version is known to both, so the one whose behaviour is described is called (T 4.2, 6.2). Old and new run
 side by side (T 1.6)."""
-_ALL = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+_OLDER = {name: name.removeprefix("old_") for name in ENDPOINTS if name.startswith("old_")}
+"""Calls for shops that are not answered in the newer version, by the newer call (T 7.1)."""
 _COMMON = pytest.mark.parametrize(
     "endpoint",
-    [endpoint for endpoint in ENDPOINTS.values() if endpoint.name not in _REFERENCE_ONLY],
+    [endpoint for endpoint in ENDPOINTS.values() if endpoint.name not in {*_REFERENCE_ONLY, *_OLDER}],
     ids=lambda endpoint: endpoint.name,
 )
 
@@ -44,12 +49,26 @@ def test_the_shop_cipher_goes_where_the_published_client_sends_it(endpoint: Endp
     assert _PUBLISHED[endpoint.method, endpoint.path_template] is endpoint.needs_shop_cipher
 
 
-@pytest.mark.parametrize("name", sorted(_REFERENCE_ONLY))
-def test_without_a_common_version_the_published_client_knows_a_newer_one(name: str) -> None:
+@pytest.mark.parametrize(("name", "month"), _REFERENCE_ONLY.items())
+def test_without_a_common_version_the_published_client_knows_a_newer_one(name: str, month: str) -> None:
     endpoint = ENDPOINTS[name]
     assert (endpoint.method, endpoint.path_template) not in _PUBLISHED
-    newer = endpoint.path_template.replace("202309", "202610")
+    newer = endpoint.path_template.replace("202309", month)
     assert _PUBLISHED[endpoint.method, newer] is endpoint.needs_shop_cipher
+
+
+@pytest.mark.parametrize(("name", "newer"), _OLDER.items())
+def test_an_older_version_is_kept_only_of_a_call_that_has_a_newer_one(name: str, newer: str) -> None:
+    old, new = ENDPOINTS[name], ENDPOINTS[newer]
+    month = _month(old.path_template)
+    assert month < _month(new.path_template)
+    assert new.path_template.replace(_month(new.path_template), month) == old.path_template
+    assert (old.method, old.effect, old.needs_shop_cipher, old.scope) == (
+        new.method,
+        new.effect,
+        new.needs_shop_cipher,
+        new.scope,
+    )
 
 
 @pytest.mark.parametrize("scope", sorted({row.scope for row in ENDPOINTS.values() if row.scope}))

@@ -65,6 +65,8 @@ class Page:
     read_at: datetime
     """The server's clock where it told it, else ours."""
     request_id: str
+    head: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """What the answer says beside its rows and the way to the next ones, such as their sums."""
 
 
 P = TypeVar("P", bound=Page)
@@ -120,13 +122,16 @@ class Caller:
         query: Mapping[str, str],
         body: Mapping[str, Any],
         lane: Lane,
+        path_values: Mapping[str, str] | None = None,
     ) -> AsyncIterator[P]:
         """Every page of a search. Raises TikTokUnknownError when a page leads to itself."""
         previous: P | None = None
         while previous is None or previous.next_page_token:
             # Same query and body on every page, else the token means another list (T 0).
             token = {"page_token": previous.next_page_token} if previous else {}
-            answer = await self.call(endpoint, shop, query={**query, **token}, body=body, lane=lane)
+            answer = await self.call(
+                endpoint, shop, path_values=path_values, query={**query, **token}, body=body, lane=lane
+            )
             page = self.page(answer, kind, listing)
             _refuse_endless(endpoint, shop, listing, previous, page)
             yield page
@@ -142,6 +147,11 @@ class Caller:
             next_page_token=str(token) if token else "",
             read_at=answer.answered_at or self._clock.now(),
             request_id=answer.request_id,
+            head={
+                name: value
+                for name, value in answer.data.items()
+                if name not in (listing.rows, "next_page_token")
+            },
         )
 
     async def call(

@@ -9,23 +9,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tiktok_ns_pipeline.gate import Lane
+from tiktok_ns_pipeline.tiktok.answering import RejectReason, answered_once, reject_reasons
 from tiktok_ns_pipeline.tiktok.calling import Caller, Listing, Page, ShopAccess, time_bounds
 from tiktok_ns_pipeline.tiktok.endpoints import ENDPOINTS
-from tiktok_ns_pipeline.tiktok.wire import RequiredText, Text, Wire, parse
 
 _CANCELLATIONS_PER_SEARCH = 50
 _CANCELLATIONS = Listing("cancellations", "cancel_id")
-_LONGEST_KEY = 255
-
-
-class RejectReason(NamedTuple):
-    """Why a request may be rejected: `name` is sent, `text` is for people (T 6.2)."""
-
-    name: str
-    text: str
 
 
 class CancellationCalls:
@@ -91,28 +83,16 @@ class CancellationCalls:
         self, shop: ShopAccess, cancel_id: str, lane: Lane = "urgent"
     ) -> list[RejectReason]:
         """The reasons for which this request may be rejected (T 6.2). Raises WireError."""
-        query = {"return_or_cancel_id": cancel_id}
-        answer = await self._calls.call(ENDPOINTS["reject_reasons"], shop, query=query, lane=lane)
-        found = [
-            parse(_Reason, raw, "reject reason of cancellation", cancel_id) for raw in answer.rows("reasons")
-        ]
-        return [RejectReason(reason.name, reason.text or "") for reason in found]
+        return await reject_reasons(self._calls, shop, cancel_id, "cancellation", lane)
 
     async def _answer(
         self, call: str, shop: ShopAccess, cancel_id: str, key: str, body: dict[str, str], lane: Lane
     ) -> None:
-        if not 0 < len(key) <= _LONGEST_KEY:
-            raise ValueError(f"an idempotency key has 1 to {_LONGEST_KEY} characters, this one {len(key)}")
         await self._calls.call(
             ENDPOINTS[call],
             shop,
             path_values={"cancel_id": cancel_id},
-            query={"idempotency_key": key},
+            query=answered_once(key),
             body=body,
             lane=lane,
         )
-
-
-class _Reason(Wire):
-    name: RequiredText
-    text: Text = None

@@ -1,7 +1,8 @@
 """Asks TikTok Shop, one typed method per endpoint that we use.
 
 Shops and orders are asked for here; what else there is hangs on it by domain: `fulfilment`,
-`cancellations`, `products`, `webhooks`. How a call is made, repeated and paged is in `calling`.
+`cancellations`, `returns`, `products`, `finance`, `webhooks`. How a call is made, repeated and paged is
+in `calling`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from tiktok_ns_pipeline.tiktok.calling import Caller, Listing, Page, ShopAccess,
 from tiktok_ns_pipeline.tiktok.cancellations import CancellationCalls
 from tiktok_ns_pipeline.tiktok.endpoints import API_BASE_URL, ENDPOINTS
 from tiktok_ns_pipeline.tiktok.errors import NOT_YOUR_ORDER, PartialFailure, TikTokRefused
+from tiktok_ns_pipeline.tiktok.finance import FinanceCalls
 from tiktok_ns_pipeline.tiktok.fulfilment import FulfilmentCalls
 from tiktok_ns_pipeline.tiktok.models import AuthorizedShop
 from tiktok_ns_pipeline.tiktok.products import ProductCalls
+from tiktok_ns_pipeline.tiktok.returns import ReturnCalls
 from tiktok_ns_pipeline.tiktok.secrecy import keep_queries_out_of_logs
 from tiktok_ns_pipeline.tiktok.subscriptions import WebhookCalls
 from tiktok_ns_pipeline.tiktok.throttling import RateLimiter
@@ -84,7 +87,9 @@ class TikTokClient:
         )
         self.fulfilment = FulfilmentCalls(self._calls)
         self.cancellations = CancellationCalls(self._calls)
+        self.returns = ReturnCalls(self._calls)
         self.products = ProductCalls(self._calls)
+        self.finance = FinanceCalls(self._calls)
         self.webhooks = WebhookCalls(self._calls)
         keep_queries_out_of_logs()
 

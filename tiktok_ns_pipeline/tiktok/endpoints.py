@@ -2,8 +2,10 @@
 
 The version is part of each path and differs per endpoint (T 1.6); a row carries the newest month
 that serves our purpose and is known to both the reference (T 9.2) and the published client library
-against which the contract tests run. Two rows have no such month (`mark_as_shipped`,
-`update_package_shipping_info`: 202309 here, 202610 there); they carry the one that is described.
+against which the contract tests run. Three rows have no such month (`mark_as_shipped`,
+`update_package_shipping_info`: 202309 here, 202610 there; `reject_return`: 202309, 202606); they carry
+the one that is described. An `old_` row is the version before, for shops that are not answered in the
+newer one (T 7.1).
 
 Vocabulary: an endpoint *reads* when asking twice changes nothing at TikTok, whatever its HTTP verb;
 otherwise it *writes*, and an unclear outcome of it has to be looked up before it is sent again.
@@ -196,6 +198,82 @@ _TABLE = (
         "read",
         True,
         "seller.return_refund.basic",
+    ),
+    Endpoint(
+        "search_returns",
+        "POST",
+        "/return_refund/202602/returns/search",
+        "read",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint(
+        "return_records",
+        "GET",
+        "/return_refund/202309/returns/{return_id}/records",
+        "read",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint(
+        "approve_return",
+        "POST",
+        "/return_refund/202309/returns/{return_id}/approve",
+        "write",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint(
+        "reject_return",
+        "POST",
+        "/return_refund/202309/returns/{return_id}/reject",
+        "write",
+        True,
+        "seller.return_refund.basic",
+    ),
+    Endpoint("statements", "GET", "/finance/202309/statements", "read", True, "seller.finance.info"),
+    Endpoint(
+        "statement_transactions",
+        "GET",
+        "/finance/202501/statements/{statement_id}/statement_transactions",
+        "read",
+        True,
+        "seller.finance.info",
+    ),
+    Endpoint(
+        "old_statement_transactions",
+        "GET",
+        "/finance/202309/statements/{statement_id}/statement_transactions",
+        "read",
+        True,
+        "seller.finance.info",
+    ),
+    Endpoint(
+        "order_transactions",
+        "GET",
+        "/finance/202501/orders/{order_id}/statement_transactions",
+        "read",
+        True,
+        "seller.finance.info",
+    ),
+    Endpoint(
+        "old_order_transactions",
+        "GET",
+        "/finance/202309/orders/{order_id}/statement_transactions",
+        "read",
+        True,
+        "seller.finance.info",
+    ),
+    Endpoint("payments", "GET", "/finance/202605/payments", "read", True, "seller.finance.info"),
+    Endpoint("old_payments", "GET", "/finance/202309/payments", "read", True, "seller.finance.info"),
+    Endpoint("withdrawals", "GET", "/finance/202309/withdrawals", "read", True, "seller.finance.info"),
+    Endpoint(
+        "unsettled_transactions",
+        "GET",
+        "/finance/202507/orders/unsettled",
+        "read",
+        True,
+        "seller.finance.info",
     ),
     Endpoint(
         "search_products",

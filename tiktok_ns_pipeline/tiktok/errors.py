@@ -5,6 +5,7 @@ codes into error classes, and the class says what may be done:
 
     TikTokThrottled              nothing was done; wait, then ask again
     TikTokTransient              nothing was done, or it was a read; ask again
+    TikTokIncomplete             what was read is not whole, though each answer was a success; ask later
     TikTokAmbiguous              a write whose outcome is unknown; look before sending it again
     TikTokAuthenticationError    no call will succeed until the login is put right
     TikTokPermissionError        this shop or scope is closed to us until a person opens it
@@ -72,6 +73,12 @@ class TikTokThrottled(TikTokError):
 
 class TikTokTransient(TikTokError):
     """A passing failure after which asking again is safe."""
+
+
+class TikTokIncomplete(TikTokTransient):
+    """Rows are missing, or moved while they were read: nothing of it may be used."""
+
+    default_advice = "rows come late or moved between pages; read it again later"
 
 
 class TikTokAmbiguous(TikTokError):
@@ -154,13 +161,15 @@ NOT_YOUR_ORDER = 21008111
 """An order of another shop, also one of many in a batch (T 3.1)."""
 TOO_MANY_HITS = 12052180
 """A search of products with more than 10,000 of them: ask for less time at once (T 5.1)."""
+VERSION_GONE = frozenset({36009009, 36009014})
+"""The endpoint does not answer in this version (any more), another may (T 2.3, 7.1)."""
 
 # fmt: off
 _SYSTEM_FAULTS = (
     10007999, 11001027, 11001031, 11005010, 11006005, 11006010, 11006026, 11007010, 11034023,
     11034025, 12001000, 12052881, 12056001, 21001003, 21001008, 21001011, 21001029, 21001043,
-    21001055, 21008300, 21022029, 21022030, 21023022, 21023034, 21042001, 21042076, 25001058,
-    25007002, 25020008, 33001002, 38023025,
+    21001055, 21008300, 21022029, 21022030, 21023022, 21023034, 21042001, 21042076, 25001028,
+    25001058, 25007002, 25020008, 33001002, 38023025,
 )
 # fmt: on
 
