@@ -22,6 +22,7 @@ from tiktok_ns_pipeline.sandbox.facts import OrderFacts, Status
 from tiktok_ns_pipeline.sandbox.order_store import Event, Order
 from tiktok_ns_pipeline.sandbox.packages import Package
 from tiktok_ns_pipeline.sandbox.parcels import PARCEL
+from tiktok_ns_pipeline.sandbox.returning import RETURN
 from tiktok_ns_pipeline.sandbox.settling import MONEY
 from tiktok_ns_pipeline.sandbox.shown_packages import followed_status
 from tiktok_ns_pipeline.sandbox.world_events import address_event, order_status_event
@@ -83,6 +84,9 @@ class OrderLife:
         if event.what.startswith(MONEY):
             self._world.finance.happen(event, at)
             return 1
+        if event.what.startswith(RETURN):
+            self._world.returning.happen(event, at)
+            return 1
         if not event.during:
             owner = self._world.parcels if event.what.startswith(PARCEL) else self._world.cancelling
             owner.happen(event.what, at)
@@ -143,6 +147,7 @@ class OrderLife:
             wire.show_status(order.document, order.facts, packages, at)
         self.tell_status(order.facts, order.document, at)
         self._world.finance.followed(order, at)
+        self._world.returning.followed(order, at)
         self.schedule(order.number, order.facts, at)
 
     def _settle(self, order: Order, at: int) -> None:

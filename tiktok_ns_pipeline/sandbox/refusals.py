@@ -80,9 +80,10 @@ _TABLE: dict[int, str] = {
     12052901: "The status of the product does not allow that.",
     12052902: "No SKU is named.",
     12052990: "The check failed.",
-    # Cancellations
+    # Cancellations and returns
     25001001: "A parameter is invalid.",
     25001011: "A request is under way already.",
+    25001003: "The order is not in a state for this.",
     25001014: "There is no such reason.",
     25001015: "Sellers cannot use this reason.",
     25001021: "The reason does not go with the order's status.",
@@ -94,6 +95,7 @@ _TABLE: dict[int, str] = {
     25011011: "The request is closed and cannot be rejected.",
     25011012: "The request is closed and cannot be approved.",
     25011026: "The platform fulfils this order and answers itself.",
+    25020004: "The decision does not go with the type of return.",
     25020005: "That cancellation is not one of this shop's.",
     25020009: "The request was withdrawn.",
     25020010: "The request was approved and cannot be rejected.",

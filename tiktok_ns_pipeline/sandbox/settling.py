@@ -80,6 +80,15 @@ class Settling:
                 raise ValueError(f"order {order_id} is {order.facts.status}: nothing of it can be refunded")
             self._refund(order, self._world.epoch(), line_ids)
 
+    def refund_units(self, order_id: str, at: int, line_ids: Sequence[str]) -> None:
+        """A return is complete: refund those of its units that are not refunded yet."""
+        if not self._world.mix.settles:
+            return
+        past = {line_id for one in self.store.of_order(order_id) for line_id in one.line_ids}
+        left = [line_id for line_id in line_ids if line_id not in past]
+        if left:
+            self._refund(self._world.found(order_id), at, left)
+
     def adjust(
         self, shop: str, kind: str, amount: Decimal, *, order_id: str = "", form: str = ""
     ) -> Transaction:
@@ -176,6 +185,12 @@ class Settling:
             self._later(at + later, "refund:", order.number)
 
     def _settle(self, event: Event, one: Transaction, at: int) -> None:
+        if self._world.returning.is_open(one.order_id):
+            # An order does not settle while a return of it is open (T 7.2).
+            one.due = int(at + _DAY / self._world.speed)
+            self.store.save(one)
+            self._later(one.due, f"settle:{one.number}", event.number)
+            return
         self._settled(one, at)
         chance = self._chance("adjust", one.order_id)
         region, settlement = shop_of(one.shop).region, one.amounts.settlement

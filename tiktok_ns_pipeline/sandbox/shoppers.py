@@ -71,6 +71,8 @@ class Mix:
     """Of those, the ones that their buyer wants after all, if nobody has answered yet."""
     recognised_late: float | None = None
     """Tracking numbers that TikTok does not know when it is first told."""
+    returned: float = 0.0
+    """Delivered orders of which the buyer wants to return something."""
     settles: bool = False
     """Whether TikTok settles what was delivered and pays the shops."""
     settlement: SettlementHabits = field(default_factory=SettlementHabits)

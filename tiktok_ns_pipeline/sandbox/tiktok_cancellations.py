@@ -19,6 +19,7 @@ from tiktok_ns_pipeline.sandbox.tiktok_calls import (
     times_of,
 )
 from tiktok_ns_pipeline.sandbox.tiktok_fulfilment import page_of_rows
+from tiktok_ns_pipeline.sandbox.tiktok_returns import reject_reasons_of_return
 from tiktok_ns_pipeline.sandbox.tiktok_routes import Desks, Route
 
 _MOST_PER_PAGE = 50
@@ -81,6 +82,9 @@ def reject_reasons(desks: Desks, call: Call) -> str:
     cancel_id = call.query.get("return_or_cancel_id")
     if not cancel_id:
         raise Refusal(36009004, "return_or_cancel_id is a required field", 400)
+    of_return = reject_reasons_of_return(desks, call, cancel_id)
+    if of_return is not None:
+        return of_return
     desks.world.cancelling.found(call.shop, cancel_id)
     reasons = cancel_reasons.reject_reasons(call.shop.region)
     return json.dumps({"reasons": [{"name": name, "text": text} for name, text in reasons.items()]})

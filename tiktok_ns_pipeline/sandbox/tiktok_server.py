@@ -6,8 +6,8 @@ Every answer has the envelope of T 1.6 and a Date by the world's clock; the time
 compared with the base clock, on which the caller lives too.
 
 The endpoints are in `tiktok_orders`, `tiktok_fulfilment`, `tiktok_logistics`, `tiktok_cancellations`,
-`tiktok_products`, `tiktok_finance` and `webhooks`. Faults of the plan are acted out here (`_before`,
-`_after`); those of lists, there.
+`tiktok_returns`, `tiktok_products`, `tiktok_finance` and `webhooks`. Faults of the plan are acted out
+here (`_before`, `_after`); those of lists, there.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tiktok_ns_pipeline.sandbox import (
     tiktok_logistics,
     tiktok_orders,
     tiktok_products,
+    tiktok_returns,
 )
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, SHOPS
 from tiktok_ns_pipeline.sandbox.faults import DropConnection, Fault, FaultKind, FaultPlan, RefuseConnection
@@ -287,6 +288,7 @@ _ROUTES = Routes(
         *tiktok_fulfilment.ROUTES,
         *tiktok_logistics.ROUTES,
         *tiktok_cancellations.ROUTES,
+        *tiktok_returns.ROUTES,
         *tiktok_finance.ROUTES,
         *tiktok_products.ROUTES,
         *_WEBHOOK_ROUTES,

@@ -34,6 +34,7 @@ EVENT_TYPES: dict[str, int | None] = {
     "RECIPIENT_ADDRESS_UPDATE": 3,
     "PACKAGE_UPDATE": 4,
     "CANCELLATION_STATUS_CHANGE": 11,
+    "RETURN_STATUS_CHANGE": 12,
     # Addresses are kept for these, but nothing of the kind happens in this world.
     **dict.fromkeys(
         (
@@ -41,7 +42,6 @@ EVENT_TYPES: dict[str, int | None] = {
             "PRODUCT_STATUS_CHANGE",
             "SELLER_DEAUTHORIZATION",
             "UPCOMING_AUTHORIZATION_EXPIRATION",
-            "RETURN_STATUS_CHANGE",
             "NEW_CONVERSATION",
             "NEW_MESSAGE",
             "NEW_MESSAGE_LISTENER",

@@ -36,6 +36,7 @@ from tiktok_ns_pipeline.sandbox.order_store import Event, Order, OrderStore
 from tiktok_ns_pipeline.sandbox.packages import Package
 from tiktok_ns_pipeline.sandbox.parcels import Parcels
 from tiktok_ns_pipeline.sandbox.placing import Line, OrderOptions, draft_of
+from tiktok_ns_pipeline.sandbox.returning import Returning
 from tiktok_ns_pipeline.sandbox.settling import Settling
 from tiktok_ns_pipeline.sandbox.shelf import Shelf
 from tiktok_ns_pipeline.sandbox.shoppers import Draft, Mix, Wanted
@@ -117,6 +118,8 @@ class World:
         self.life = OrderLife(self)
         self.finance = Settling(self)
         """What is settled and paid, if the mix says so."""
+        self.returning = Returning(self)
+        """Rules of returns."""
         self.shelf = Shelf(self)
         """What the shops list."""
         self.stock = TikTokStock(self)

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-EventKind = Literal["order_status", "address", "package", "cancellation"]
+from tiktok_ns_pipeline.sandbox.returns import Return
+
+EventKind = Literal["order_status", "address", "package", "cancellation", "return"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,13 @@ class WorldEvent:
 
 Listener = Callable[[WorldEvent], None]
 
-_WEBHOOK_TYPES: dict[EventKind, int] = {"order_status": 1, "address": 3, "package": 4, "cancellation": 11}
+_WEBHOOK_TYPES: dict[EventKind, int] = {
+    "order_status": 1,
+    "address": 3,
+    "package": 4,
+    "cancellation": 11,
+    "return": 12,
+}
 
 # The webhook spells one state in its own way and leaves one out (T 3.2, 8.3).
 _STATUS_SPELLING = {"CANCELLED": "CANCEL", "PARTIALLY_SHIPPING": "AWAITING_SHIPMENT"}
@@ -78,3 +86,17 @@ def cancellation_event(
         "create_time": created,
     }
     return WorldEvent("cancellation", shop, order_id, data, at)
+
+
+def return_event(one: Return) -> WorldEvent:
+    """A return was asked for or entered another state."""
+    data = {
+        "order_id": one.order_id,
+        "return_id": one.id,
+        "return_role": one.role,
+        "return_type": one.type,
+        "return_status": one.status.value,
+        "create_time": one.created_at,
+        "update_time": one.updated_at,
+    }
+    return WorldEvent("return", one.shop, one.order_id, data, one.updated_at)
