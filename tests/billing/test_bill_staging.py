@@ -15,11 +15,11 @@ from tests.orders.order_builder import mapping_with
 from tests.sandbox.netsuite_account import account, customer, line, order
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.billing.document import Bill, Fulfilment, MalformedFulfilment
-from tiktok_ns_pipeline.billing.order_lines import SalesOrder
-from tiktok_ns_pipeline.billing.periods import Period, Periods
 from tiktok_ns_pipeline.billing.records import FieldNames, bill_body
 from tiktok_ns_pipeline.billing.staging import Problem, stage_bill
+from tiktok_ns_pipeline.goods.sales_order import SalesOrder
 from tiktok_ns_pipeline.mapping import Shop
+from tiktok_ns_pipeline.netsuite.periods import Period, Periods
 from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.books.store import Record
 

@@ -11,12 +11,12 @@ from tests.billing.shipped import BILLING, Sale, bill
 from tests.rigging import exceptions, in_world
 from tiktok_ns_pipeline.billing.document import Bill, Fulfilment
 from tiktok_ns_pipeline.billing.flow import BillingFlow
-from tiktok_ns_pipeline.billing.order_lines import SalesOrder
-from tiktok_ns_pipeline.billing.periods import Periods
 from tiktok_ns_pipeline.billing.planning import BillPlanner, Decided, PlanReport, plan_number
 from tiktok_ns_pipeline.billing.staging import stage_bill
 from tiktok_ns_pipeline.flows.turning import TurnRequest
+from tiktok_ns_pipeline.goods.sales_order import SalesOrder
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEM_FULFILLMENTS
+from tiktok_ns_pipeline.netsuite.periods import Periods
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
 from tiktok_ns_pipeline.sandbox.world import Line

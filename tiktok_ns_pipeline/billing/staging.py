@@ -12,10 +12,11 @@ from datetime import date
 from decimal import Decimal
 
 from tiktok_ns_pipeline.billing.document import CHANNEL, Bill, Fulfilment
-from tiktok_ns_pipeline.billing.order_lines import SalesOrder, billed_share, spans_of, tax_share
-from tiktok_ns_pipeline.billing.periods import Periods
+from tiktok_ns_pipeline.billing.order_lines import billed_share, spans_of, tax_share
+from tiktok_ns_pipeline.goods.sales_order import SalesOrder
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.follow_ups import CashSaleBilling, NoBilling
+from tiktok_ns_pipeline.netsuite.periods import Periods
 
 UNBILLABLE = "unbillable_fulfilment"
 NO_OPEN_PERIOD = "no_open_period"
