@@ -12,7 +12,7 @@ import pytest
 from tiktok_shop_api import TikTokShopError
 from tiktok_shop_api.generated import models as sdk
 
-from tests.contract.tiktok_loopback import Market
+from tests.contract.tiktok_loopback import Market, unknown_keys
 from tests.sandbox.finance_calls import delivered, pass_by
 from tiktok_ns_pipeline.sandbox.facts import ShippingFacts
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
@@ -69,19 +69,6 @@ def rows_of(market: Market, region: str, statement_id: str) -> list[dict[str, An
         sort_field="order_create_time",
         page_size=2,
     )
-
-
-def unknown_keys(model: Any, path: str = "") -> set[str]:
-    """Keys that the foreign models do not name, on any level."""
-    if isinstance(model, list):
-        return set().union(*(unknown_keys(one, path) for one in model))
-    if not hasattr(model, "additional_properties"):
-        return set()
-    found = {f"{path}.{name}" for name in model.additional_properties}
-    for name in type(model).__annotations__:
-        if name != "additional_properties":
-            found |= unknown_keys(getattr(model, name), f"{path}.{name}")
-    return found
 
 
 @pytest.mark.parametrize("region", REGIONS)

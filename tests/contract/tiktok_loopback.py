@@ -105,3 +105,16 @@ def stated(value: Any) -> Any:
         entries = ((key, stated(item)) for key, item in value.items())
         return {key: item for key, item in entries if item not in (None, {})}
     return [stated(item) for item in value] if isinstance(value, list) else value
+
+
+def unknown_keys(model: Any, path: str = "") -> set[str]:
+    """Keys that the foreign models do not name, on any level."""
+    if isinstance(model, list):
+        return set().union(*(unknown_keys(one, path) for one in model))
+    if not hasattr(model, "additional_properties"):
+        return set()
+    found = {f"{path}.{name}" for name in model.additional_properties}
+    for name in type(model).__annotations__:
+        if name != "additional_properties":
+            found |= unknown_keys(getattr(model, name), f"{path}.{name}")
+    return found

@@ -1,4 +1,4 @@
-"""The control API's part for money."""
+"""The control API's part for returns and money."""
 
 from typing import Any
 
@@ -60,3 +60,15 @@ def test_a_fault_is_told_to_a_statement_and_healed(world: World, control: TestCl
         "kind"
         in told(control.post("/finance/faults", json={"kind": "nonsense", "subject": "1"}), 400)["error"]
     )
+
+
+def test_a_buyer_returns_and_thinks_better_of_it(world: World, control: TestClient):
+    order_id = delivered(world, "us")
+    first = told(control.post(f"/orders/{order_id}/return", json={"type": "REFUND"}), 201)["return_id"]
+    told(control.post(f"/returns/{first}/withdraw"), 200)
+    second = told(control.post(f"/orders/{order_id}/return"), 201)["return_id"]
+    assert "nothing is to be sent" in told(control.post(f"/returns/{second}/send"), 400)["error"]
+    pass_by(world, 2.01)
+    assert told(control.post(f"/returns/{second}/send"), 200)["tracking_number"]
+    shown = {one["return_id"]: one["goods_come_back"] for one in told(control.get("/returns"), 200)}
+    assert shown == {first: False, second: True}

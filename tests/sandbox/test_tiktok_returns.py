@@ -36,7 +36,7 @@ def test_a_refund_without_return_is_complete_soon_after_it_is_approved():
         world = caller.world
         line = Line("SKU-001", 2, tax="1.5", seller_discount="2")
         order_id = delivered(world, "us", line, shipping=ShippingFacts(Decimal(4), tax=Decimal("0.3")))
-        return_id = world.returning.ask(order_id, kind="REFUND", reason=NOT_RECEIVED)
+        return_id = world.returns.ask(order_id, kind="REFUND", reason=NOT_RECEIVED)
         one = await only(caller, return_id)
         assert (one["return_status"], one["role"]) == ("RETURN_OR_REFUND_REQUEST_PENDING", "BUYER")
         (action,) = one["seller_next_action_response"]
@@ -52,7 +52,7 @@ def test_a_refund_without_return_is_complete_soon_after_it_is_approved():
         assert await decide(caller, return_id, "APPROVE_REFUND", "k2") == 25011012
         world.advance(HOUR)
         assert (await only(caller, return_id))["return_status"] == "RETURN_OR_REFUND_REQUEST_COMPLETE"
-        (truth,) = world.returning.truth()
+        (truth,) = world.returns.truth()
         assert (truth.refunded, truth.goods_come_back, truth.to_buyer) == (True, False, total)
         assert truth.owed_less == world.truth_of(order_id).owed
 
@@ -64,18 +64,18 @@ def test_a_return_goes_by_the_buyers_parcel_and_the_sellers_acceptance():
         world = caller.world
         order_id = delivered(world, "us", Line("SKU-001", 2))
         unit = world.facts(order_id).lines[0].id
-        return_id = world.returning.ask(order_id, [unit])
+        return_id = world.returns.ask(order_id, [unit])
         assert await decide(caller, return_id, "APPROVE_RECEIVED_PACKAGE") == 25011012
         assert await decide(caller, return_id, "APPROVE_RETURN") == 0
         assert (await only(caller, return_id))["return_status"] == "AWAITING_BUYER_SHIP"
-        tracking = world.returning.send_back(return_id)
+        tracking = world.returns.send_back(return_id)
         one = await only(caller, return_id)
         assert (one["return_status"], one["return_tracking_number"]) == ("BUYER_SHIPPED_ITEM", tracking)
         assert [line["order_line_item_id"] for line in one["return_line_items"]] == [unit]
         assert one["seller_next_action_response"][0]["action"] == "SELLER_RESPOND_RECEIVE_PACKAGE"
         assert await decide(caller, return_id, "APPROVE_RECEIVED_PACKAGE") == 0
         world.advance(HOUR)
-        (truth,) = world.returning.truth()
+        (truth,) = world.returns.truth()
         assert truth.refunded
         assert truth.goods_come_back
         data = await caller.data("GET", f"{R}/{return_id}/records")
@@ -88,11 +88,11 @@ def test_a_return_goes_by_the_buyers_parcel_and_the_sellers_acceptance():
 def test_what_is_rejected_refunds_nothing(sent: bool):
     async def test(caller: Caller) -> None:
         world = caller.world
-        return_id = world.returning.ask(delivered(world, "us"))
+        return_id = world.returns.ask(delivered(world, "us"))
         decision = "REJECT_RETURN"
         if sent:
             await decide(caller, return_id, "APPROVE_RETURN")
-            world.returning.send_back(return_id)
+            world.returns.send_back(return_id)
             decision = "REJECT_RECEIVED_PACKAGE"
         assert await decide(caller, return_id, decision, reject_reason="no_such") == 25001014
         query = {"return_or_cancel_id": return_id}
@@ -100,7 +100,7 @@ def test_what_is_rejected_refunds_nothing(sent: bool):
         assert AGREED in {reason["name"] for reason in data["reasons"]}
         assert await decide(caller, return_id, decision, reject_reason=AGREED) == 0
         world.advance(6 * DAY)
-        (truth,) = world.returning.truth()
+        (truth,) = world.returns.truth()
         assert truth.status == ("REJECT_RECEIVE_PACKAGE" if sent else "REFUND_OR_RETURN_REQUEST_REJECT")
         assert not truth.refunded
 
@@ -109,25 +109,25 @@ def test_what_is_rejected_refunds_nothing(sent: bool):
 
 def test_a_request_that_nobody_answers_is_approved_and_goes_its_way():
     world = World(clock=VirtualClock(), mix=Mix.plain())
-    refund = world.returning.ask(delivered(world, "uk"), kind="REFUND")
-    world.returning.ask(delivered(world, "vn"))
-    withdrawn = world.returning.ask(delivered(world, "us"))
-    world.returning.withdraw(withdrawn)
+    refund = world.returns.ask(delivered(world, "uk"), kind="REFUND")
+    world.returns.ask(delivered(world, "vn"))
+    withdrawn = world.returns.ask(delivered(world, "us"))
+    world.returns.withdraw(withdrawn)
     pass_by(world, 2.1)
-    states = {one.return_id: one.status for one in world.returning.truth()}
+    states = {one.return_id: one.status for one in world.returns.truth()}
     assert states[refund] == "RETURN_OR_REFUND_REQUEST_COMPLETE"
     assert states[withdrawn] == "RETURN_OR_REFUND_REQUEST_CANCEL"
     pass_by(world, 10)
-    assert [one.refunded for one in world.returning.truth()] == [True, True, False]
+    assert [one.refunded for one in world.returns.truth()] == [True, True, False]
 
 
 def test_a_quick_refund_does_not_wait_for_the_goods():
     world = World(clock=VirtualClock(), mix=Mix.plain())
-    return_id = world.returning.ask(delivered(world, "vn"), quick=True)
+    return_id = world.returns.ask(delivered(world, "vn"), quick=True)
     pass_by(world, 2.01)
-    world.returning.send_back(return_id)
+    world.returns.send_back(return_id)
     world.advance(HOUR)
-    (truth,) = world.returning.truth()
+    (truth,) = world.returns.truth()
     assert truth.refunded
 
 
@@ -135,15 +135,15 @@ def test_a_unit_is_in_one_return_at_a_time():
     world = World(clock=VirtualClock(), mix=Mix.plain())
     order_id = delivered(world, "us", Line("SKU-001", 2))
     unit = world.facts(order_id).lines[0].id
-    first = world.returning.ask(order_id, [unit])
+    first = world.returns.ask(order_id, [unit])
     with pytest.raises(ValueError, match="no such units"):
-        world.returning.ask(order_id, [unit])
-    world.returning.withdraw(first)
-    assert world.returning.ask(order_id, [unit]) != first
+        world.returns.ask(order_id, [unit])
+    world.returns.withdraw(first)
+    assert world.returns.ask(order_id, [unit]) != first
     with pytest.raises(ValueError, match="cannot be withdrawn"):
-        world.returning.withdraw(first)
+        world.returns.withdraw(first)
     with pytest.raises(ValueError, match="nothing of it"):
-        world.returning.ask(world.place_order("us", ["SKU-001"]))
+        world.returns.ask(world.place_order("us", ["SKU-001"]))
 
 
 def test_the_seller_refunds_without_being_asked():
@@ -172,7 +172,7 @@ def test_returns_are_listed_in_pages_and_by_filters():
         world = caller.world
         made = []
         for _ in range(12):
-            made.append(world.returning.ask(delivered(world, "us")))
+            made.append(world.returns.ask(delivered(world, "us")))
             world.advance(10)
         for version in ("202309", "202602"):
             path = f"/return_refund/{version}/returns/search"
@@ -198,19 +198,19 @@ def test_a_complete_return_is_refunded_in_the_settlement_which_waited_for_it():
         world = caller.world
         order_id = delivered(world, "us", Line("SKU-001", 2))
         pass_by(world, 7)
-        return_id = world.returning.ask(order_id, [world.facts(order_id).lines[0].id])
+        return_id = world.returns.ask(order_id, [world.facts(order_id).lines[0].id])
         pass_by(world, 2)
         (one,) = world.finance.store.of_order(order_id)
         assert one.settled_at is None  # due since a day
         await log_in(caller)
         assert (await only(caller, return_id))["return_status"] == "AWAITING_BUYER_SHIP"
-        world.returning.send_back(return_id)
+        world.returns.send_back(return_id)
         assert await decide(caller, return_id, "APPROVE_RECEIVED_PACKAGE") == 0
         pass_by(world, 2)
         (one,) = world.finance.store.of_order(order_id)
         assert one.settled_at is not None
         order = world.finance.truth().orders[order_id]
-        (truth,) = world.returning.truth()
+        (truth,) = world.returns.truth()
         assert order.refunded == truth.owed_less == order.owed / 2
 
     meet(test, log_in=False, mix=Mix.plain(settles=True))
@@ -223,7 +223,7 @@ def test_buyers_return_by_themselves_and_the_money_agrees():
     world.listeners.append(lambda event: told.append(event.data) if event.webhook_type == 12 else None)
     world.draw_orders(60)
     pass_by(world, 45)
-    truths = world.returning.truth()
+    truths = world.returns.truth()
     assert {one.type for one in truths} == {"REFUND", "RETURN_AND_REFUND"}
     complete = [one for one in truths if one.refunded]
     assert len(complete) > 8

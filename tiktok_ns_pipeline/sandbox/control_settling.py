@@ -1,4 +1,4 @@
-"""The control API's part for money: what TikTok settles, refunds and shows wrongly."""
+"""The control API's part for returns and money: what buyers send back, TikTok settles and shows wrongly."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from tiktok_ns_pipeline.sandbox.world import World
 class _UnitsWish(Wish):
     line_ids: tuple[str, ...] = ()
     """None for all that are left."""
+
+
+class _ReturnWish(_UnitsWish):
+    type: Literal["REFUND", "RETURN_AND_REFUND"] = "RETURN_AND_REFUND"
+    quick: bool = False
 
 
 class _AdjustmentWish(Wish):
@@ -57,6 +62,10 @@ class SettlingControl:
         return [
             ("GET", "/finance", self.truth),
             ("POST", "/orders/{order_id}/refund", self.refund),
+            ("GET", "/returns", self.returns),
+            ("POST", "/orders/{order_id}/return", self.ask_return),
+            ("POST", "/returns/{return_id}/withdraw", self.withdraw),
+            ("POST", "/returns/{return_id}/send", self.send_back),
             ("POST", "/finance/adjustments", self.adjust),
             ("POST", "/finance/transfers", self.transfer),
             ("POST", "/finance/faults", self.spoil),
@@ -73,6 +82,28 @@ class SettlingControl:
         wish = await read(request, _UnitsWish)
         self._world.finance.refund(request.path_params["order_id"], wish.line_ids or None)
         return answer({"refunded": True})
+
+    async def returns(self, request: Request) -> Response:
+        """Every return, and what the books must show of it."""
+        self._world.catch_up()
+        return answer([asdict(one) for one in self._world.returns.truth()])
+
+    async def ask_return(self, request: Request) -> Response:
+        """The buyer wants to return units, or all ({"type": "REFUND"}: and keep them)."""
+        wish = await read(request, _ReturnWish)
+        order_id = request.path_params["order_id"]
+        return_id = self._world.returns.ask(order_id, wish.line_ids or None, kind=wish.type, quick=wish.quick)
+        return answer({"return_id": return_id}, 201)
+
+    async def withdraw(self, request: Request) -> Response:
+        """The buyer keeps everything after all."""
+        self._world.returns.withdraw(request.path_params["return_id"])
+        return answer({"withdrawn": True})
+
+    async def send_back(self, request: Request) -> Response:
+        """The buyer hands the goods to the carrier."""
+        tracking = self._world.returns.send_back(request.path_params["return_id"])
+        return answer({"tracking_number": tracking})
 
     async def adjust(self, request: Request) -> Response:
         """TikTok settles an adjustment ({"shop": "us", "type": "PLATFORM_PENALTY", "amount": "-5"})."""

@@ -85,7 +85,7 @@ class OrderLife:
             self._world.finance.happen(event, at)
             return 1
         if event.what.startswith(RETURN):
-            self._world.returning.happen(event, at)
+            self._world.returns.happen(event, at)
             return 1
         if not event.during:
             owner = self._world.parcels if event.what.startswith(PARCEL) else self._world.cancelling
@@ -147,7 +147,7 @@ class OrderLife:
             wire.show_status(order.document, order.facts, packages, at)
         self.tell_status(order.facts, order.document, at)
         self._world.finance.followed(order, at)
-        self._world.returning.followed(order, at)
+        self._world.returns.followed(order, at)
         self.schedule(order.number, order.facts, at)
 
     def _settle(self, order: Order, at: int) -> None:

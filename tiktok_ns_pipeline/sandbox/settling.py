@@ -185,7 +185,7 @@ class Settling:
             self._later(at + later, "refund:", order.number)
 
     def _settle(self, event: Event, one: Transaction, at: int) -> None:
-        if self._world.returning.is_open(one.order_id):
+        if self._world.returns.is_open(one.order_id):
             # An order does not settle while a return of it is open (T 7.2).
             one.due = int(at + _DAY / self._world.speed)
             self.store.save(one)

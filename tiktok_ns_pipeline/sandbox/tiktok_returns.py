@@ -47,7 +47,7 @@ def search_returns(desks: Desks, call: Call) -> str:
     )
     size = _page_size(call)
     offset = desks.pages.offset(call.query.get("page_token", ""), wanted)
-    found, count = desks.world.returning.store.page(wanted, offset, size)
+    found, count = desks.world.returns.store.page(wanted, offset, size)
     rows = [return_row(one, desks.world.found(one.order_id)) for one in found]
     token = desks.pages.token(offset + len(rows), wanted) if rows and offset + len(rows) < count else ""
     return page_of_rows(desks, call, "return_orders", rows, token, count)
@@ -65,7 +65,7 @@ def reject(desks: Desks, call: Call) -> str:
 
 def records(desks: Desks, call: Call) -> str:
     """What happened to a return."""
-    one = desks.world.returning.of_shop(call.shop, call.path_values["return_id"])
+    one = desks.world.returns.of_shop(call.shop, call.path_values["return_id"])
     return json.dumps({"records": record_rows(one)})
 
 
@@ -73,7 +73,7 @@ def create_return(desks: Desks, call: Call) -> str:
     """The seller refunds units, or takes them back, without being asked."""
     body = call.json_body()
     kind = one_of("return_type", text_in(body, "return_type"), (REFUND, RETURN_AND_REFUND))
-    one = desks.world.returning.by_seller(
+    one = desks.world.returns.by_seller(
         call.shop,
         text_in(body, "order_id"),
         kind,
@@ -92,15 +92,15 @@ def _decide(desks: Desks, call: Call, sort: str) -> str:
     key = call.query.get("idempotency_key", "")
     if len(key) > _LONGEST_KEY:
         raise refused(25001001)
-    desks.world.returning.decide(call.shop, call.path_values["return_id"], decision, key, reason)
+    desks.world.returns.decide(call.shop, call.path_values["return_id"], decision, key, reason)
     return "{}"
 
 
 def reject_reasons_of_return(desks: Desks, call: Call, return_id: str) -> str | None:
     """Why a return may be rejected; None when it is no return's id."""
-    if desks.world.returning.store.found(return_id) is None:
+    if desks.world.returns.store.found(return_id) is None:
         return None
-    desks.world.returning.of_shop(call.shop, return_id)
+    desks.world.returns.of_shop(call.shop, return_id)
     return json.dumps({"reasons": [{"name": name, "text": text} for name, text in REJECT_REASONS.items()]})
 
 

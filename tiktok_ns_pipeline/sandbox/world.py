@@ -118,7 +118,7 @@ class World:
         self.life = OrderLife(self)
         self.finance = Settling(self)
         """What is settled and paid, if the mix says so."""
-        self.returning = Returning(self)
+        self.returns = Returning(self)
         """Rules of returns."""
         self.shelf = Shelf(self)
         """What the shops list."""
