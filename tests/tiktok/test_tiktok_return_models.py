@@ -103,7 +103,7 @@ def test_what_is_not_stated_is_not_zero_and_no_offer() -> None:
     [
         ({"order_id": ""}, "return 40: order_id is missing"),
         ({"return_status": None}, "return 40: return_status is missing"),
-        ({"return_line_items": [{}]}, r"return_line_items\[0\].order_line_item_id is missing"),
+        ({"return_line_items": [{"sku_id": "1"}]}, r"return_line_items\[0\].order_line_item_id is missing"),
         ({"return_line_items": [{"order_line_item_id": "1"}] * 2}, "repeats unit 1"),
         ({"refund_amount": {"refund_total": "x"}}, "refund_amount.refund_total is no amount"),
         ({"return_id": "0"}, "return without a readable id: return_id is missing"),
