@@ -9,6 +9,7 @@ Vocabulary: the *exponent* of a currency is its number of decimals (ISO 4217: US
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -18,6 +19,8 @@ _EXPONENTS = {"JPY": 0, "VND": 0, "KRW": 0, "CLP": 0}
 
 # More digits than any order can have; a guard against absurd input such as 1E400.
 _LARGEST = Decimal(10) ** 15
+# Nearly every amount: read without the checks that it cannot fail. A payout has millions of them.
+_PLAIN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,8})?")
 
 
 class MoneyError(ValueError):
@@ -34,6 +37,8 @@ def exact_decimal(value: str | int | Decimal) -> Decimal:
 
     Raises MoneyError for floats, booleans, text that is no finite number, and absurd sizes.
     """
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return Decimal(value)
     if isinstance(value, (bool, float)) or not isinstance(value, (str, int, Decimal)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise MoneyError(f"{type(value).__name__} is not an exact number; use text or Decimal")
     try:

@@ -48,7 +48,9 @@ _BREAKDOWNS = {
 }
 
 
-def decisions(settlement: str = WITH_RESERVE, *, rest: str = f", residual: {RESIDUAL}", shop: str = "") -> Decisions:
+def decisions(
+    settlement: str = WITH_RESERVE, *, rest: str = f", residual: {RESIDUAL}", shop: str = ""
+) -> Decisions:
     """A mapping that decides about everything that is known."""
     return mapping_with(DECIDED % rest, f"settlement: {{{settlement}}}\n{shop}")
 
@@ -59,7 +61,12 @@ def text(amount: Decimal | int | str) -> str:
 
 def order_row(identity: str, order_id: str, parts: Mapping[str, str | Decimal], **changes: Any) -> Raw:
     """An order's row; `parts` are components by path, such as `fee_tax.fee.referral_fee_amount`."""
-    row: Raw = {"id": identity, "type": "ORDER", "order_id": order_id, "order_create_time": MIDNIGHT - 9 * DAY}
+    row: Raw = {
+        "id": identity,
+        "type": "ORDER",
+        "order_id": order_id,
+        "order_create_time": MIDNIGHT - 9 * DAY,
+    }
     sums = dict.fromkeys(_BREAKDOWNS, Decimal(0))
     for _, breakdown in _BREAKDOWNS.values():
         row[breakdown] = {}
@@ -183,7 +190,9 @@ class RawPayout:
     payment: Raw = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *statements: RawStatement, currency: str = "USD", rate: str = "1", **changes: Any) -> RawPayout:
+    def of(
+        cls, *statements: RawStatement, currency: str = "USD", rate: str = "1", **changes: Any
+    ) -> RawPayout:
         settlement = sum((Decimal(one.head["total_settlement_amount"]) for one in statements), Decimal(0))
         reserve = sum((Decimal(one.head["total_reserve_amount"]) for one in statements), Decimal(0))
         own = statements[0].head["currency"]

@@ -184,9 +184,9 @@ class StatementBook:
                 self._count(route.plain, amount)
                 if route.clears:
                     setattr(settled, route.part, getattr(settled, route.part) + amount)
-        for group, sums in one.groups.items():
-            if residual := sums.residual:
-                source = Source("residual", group)
+        for group, (declared, listed) in one.groups.items():
+            if declared is not None and declared != listed:
+                source, residual = Source("residual", group), declared - listed
                 self._count(source, residual)
                 if self._fees.clears(source):
                     settled.other += residual

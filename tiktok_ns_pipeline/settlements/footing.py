@@ -130,13 +130,13 @@ class Footing:
         if one.is_bare:
             self._bare += one.settlement
         grouped = _ZERO
-        for group, sums in one.groups.items():
-            total = sums.total
+        for group, (declared, listed) in one.groups.items():
+            total = listed if declared is None else declared
             if total:
                 grouped += total
                 self._groups[group] = self._groups.get(group, _ZERO) + total
-            if residual := sums.residual:
-                self._gap(one, group, residual, sums.listed)
+            if total != listed:
+                self._gap(one, group, total - listed, listed)
         if grouped != one.settlement and not one.is_bare:
             self._fault(f"settlement_amount of {_name(one)}", one.settlement, grouped)
         if one.is_reserve and one.settlement:

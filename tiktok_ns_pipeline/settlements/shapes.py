@@ -11,7 +11,7 @@ None.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -126,19 +126,21 @@ def read_payment(shop: str, raw: Mapping[str, Any]) -> Payment:
     )
 
 
-def read_transaction(row: Mapping[str, Any], *, local: bool = False) -> Transaction:
+def read_transaction(row: Mapping[str, Any], *, local: bool = False, with_memos: bool = False) -> Transaction:
     """A transaction in any of the three shapes; `local` is for flat rows (`is_local`).
 
-    Raises MalformedStatement naming the transaction and what cannot be read.
+    Memos are read where they are asked for: a payout has millions that nobody adds. Raises
+    MalformedStatement naming the transaction and what cannot be read.
     """
     if not isinstance(row, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise MalformedStatement(f"A transaction is no object but {type(row).__name__}.")
+    memos: list[Component] | None = [] if with_memos else None
     if "est_settlement_amount" in row:
-        return _read_nested(row, "est_", _ALL_GROUPS)
+        return _read_nested(row, "est_", _ALL_GROUPS, memos)
     if not _NESTED.isdisjoint(row):
         # Revenue and shipping are told whole, fees and taxes are not (T 7.4 nos. 5, 6, 8).
-        return _read_nested(row, "", _FEES)
-    return _read_flat(row, local)
+        return _read_nested(row, "", _FEES, memos)
+    return _read_flat(row, local, memos)
 
 
 # Within
@@ -174,27 +176,32 @@ def _flat_groups(*, local: bool) -> dict[str, GroupName]:
 
 
 _FLAT_GROUPS = {local: _flat_groups(local=local) for local in (True, False)}
-_FLAT_UNCOUNTED = FLAT_MEMOS | FLAT_REPEATS
+# An amount of another market's formula is a memo here.
+_FLAT_UNCOUNTED = {
+    local: NEVER_ADDED | FLAT_MEMOS | FLAT_REPEATS | _FLAT_GROUPS[not local].keys() for local in (True, False)
+}
+_NOT_COUNTED = NEVER_ADDED | {SUPPLEMENTARY}
 _FLAT_OTHERS = FLAT_TOTALS | frozenset(
     {"id", "type", "currency", "order_create_time", "order_id", "adjustment_id", "adjustment_order_id"}
 )
 
 
-def _read_nested(row: Mapping[str, Any], prefix: str, may_omit: frozenset[GroupName]) -> Transaction:
+def _read_nested(
+    row: Mapping[str, Any], prefix: str, may_omit: frozenset[GroupName], memos: list[Component] | None
+) -> Transaction:
     identity, kind, name = _identity(row)
     components: list[Component] = []
-    memos: list[Component] = []
     groups: dict[GroupName, GroupSum] = {}
     for group, total, breakdown in _NESTED_GROUPS:
         before = len(components)
         if part := row.get(breakdown):
-            _walk(part, group, components, memos, name, memo=False)
+            _walk(part, group, components, memos, name)
         listed = sum((one[1] for one in components[before:]), _ZERO)
         groups[group] = GroupSum(_amount(row, prefix + total, name), listed)
     adjustment = _amount(row, f"{prefix}adjustment_amount", name)
     groups["adjustment"] = _adjustment(kind, adjustment, components)
-    if part := row.get(SUPPLEMENTARY):
-        _walk(part, SUPPLEMENTARY, components, memos, name, memo=True)
+    if memos is not None and (part := row.get(SUPPLEMENTARY)):
+        _walk(part, SUPPLEMENTARY, memos, memos, name)
     reserve = _amount(row, "reserve_amount", name)
     settlement = _amount(row, f"{prefix}settlement_amount", name)
     if settlement is None:
@@ -206,27 +213,25 @@ def _read_nested(row: Mapping[str, Any], prefix: str, may_omit: frozenset[GroupN
     )
 
 
-def _walk(
-    part: Any, path: str, components: list[Component], memos: list[Component], name: str, *, memo: bool
-) -> None:
+def _walk(part: Any, path: str, counted: list[Component], memos: list[Component] | None, name: str) -> None:
     """Every amount of a breakdown that is not zero, however deep; unknown names count (T 7.5)."""
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         raise MalformedStatement(f"{name}: {path} is no object.")
-    for key, value in cast("Mapping[str, Any]", part).items():
+    for key, value in cast("dict[str, Any]", part).items():
         if value == "0" or value is None:
             continue
-        if isinstance(value, Mapping):
-            deeper = cast("Mapping[str, Any]", value)
-            _walk(deeper, f"{path}.{key}", components, memos, name, memo=memo or key == SUPPLEMENTARY)
+        kept = memos if key in _NOT_COUNTED else counted
+        if kept is None:
+            continue
+        if isinstance(value, dict):
+            _walk(value, f"{path}.{key}", kept, memos, name)
         elif amount := _exact(value, key, name):
-            kept = memos if memo or key in NEVER_ADDED else components
             kept.append(Component(f"{path}.{key}", amount))
 
 
-def _read_flat(row: Mapping[str, Any], local: bool) -> Transaction:
+def _read_flat(row: Mapping[str, Any], local: bool, memos: list[Component] | None) -> Transaction:
     identity, kind, name = _identity(row)
     found: dict[GroupName, list[Component]] = {"revenue": [], "shipping": [], "fee_tax": []}
-    memos: list[Component] = []
     unknown: list[Component] = []
     groups_of = _FLAT_GROUPS[local]
     for key, value in row.items():
@@ -236,30 +241,20 @@ def _read_flat(row: Mapping[str, Any], local: bool) -> Transaction:
         if group is not None:
             if amount := _exact(value, key, name):
                 found[group].append(Component(f"{group}.{key}", amount))
-        elif key in NEVER_ADDED or key in _FLAT_UNCOUNTED:
-            if amount := _exact(value, key, name):
+        elif key in _FLAT_UNCOUNTED[local]:
+            if memos is not None and (amount := _exact(value, key, name)):
                 memos.append(Component(f"memo.{key}", amount))
         elif (amount := _if_amount(key, value)) is not None:
-            # An amount of another market's formula is a memo here; of others nobody knows yet.
-            side = memos if key in _FLAT_GROUPS[not local] else unknown
-            side.append(Component(f"memo.{key}" if side is memos else f"fee_tax.{key}", amount))
+            unknown.append(Component(f"fee_tax.{key}", amount))
     settlement = _amount(row, "settlement_amount", name)
     if settlement is None:
         raise MalformedStatement(f"{name} tells no settlement_amount.")
-    told = {
-        "revenue": _first_told(row, name, local=local),
-        "shipping": _amount(row, "shipping_cost_amount", name),
-        "fee_tax": _amount(row, "fee_amount", name),
-        "adjustment": _amount(row, "adjustment_amount", name),
-    }
-    if not local and not _keeps_shipping_apart(settlement, told):
-        told["shipping"] = None
+    told = _flat_sums(row, settlement, name, local=local)
+    if "shipping" not in told:
         found["fee_tax"] += [Component(f"fee_tax.{one.name}", one.amount) for one in found.pop("shipping")]
-    if unknown and _is_off(found, told, ("fee_tax", "shipping")):
+    # An unknown amount without which everything adds up is told for information.
+    if unknown and _is_off(found, told):
         found["fee_tax"] += unknown
-    else:
-        # Everything adds up without it: it is told for information.
-        memos += unknown
     components = [one for part in found.values() for one in part]
     groups: dict[GroupName, GroupSum] = {
         group: GroupSum(told[group], sum((one.amount for one in part), _ZERO))
@@ -279,22 +274,32 @@ def _adjustment(kind: str, declared: Decimal | None, components: list[Component]
     return GroupSum(declared, _ZERO)
 
 
-def _keeps_shipping_apart(settlement: Decimal, told: Mapping[str, Decimal | None]) -> bool:
-    """Whether shipping stands beside the fees: in South-East Asia it is inside them (T 7.3, 7.4 no. 1)."""
+def _flat_sums(
+    head: Mapping[str, Any], settlement: Decimal, name: str, *, local: bool
+) -> dict[GroupName, Decimal | None]:
+    """The declared groups; without shipping where that is inside the fees (T 7.3, 7.4 no. 1).
+
+    Outside the UK and the US the amounts themselves tell which: what is nearer to the settlement.
+    """
+    told: dict[GroupName, Decimal | None] = {
+        "revenue": _first_told(head, name, local=local),
+        "shipping": _amount(head, "shipping_cost_amount", name),
+        "fee_tax": _amount(head, "fee_amount", name),
+        "adjustment": _amount(head, "adjustment_amount", name),
+    }
+    if local:
+        return told
     shipping = told["shipping"] or _ZERO
-    inside = sum((amount or _ZERO for group, amount in told.items() if group != "shipping"), _ZERO)
-    return abs(settlement - inside - shipping) < abs(settlement - inside)
+    apart = settlement - sum((amount or _ZERO for amount in told.values()), _ZERO)
+    if abs(apart) >= abs(apart + shipping):
+        del told["shipping"]
+    return told
 
 
-def _is_off(
-    found: Mapping[GroupName, list[Component]],
-    told: Mapping[str, Decimal | None],
-    groups: tuple[GroupName, ...],
-) -> bool:
+def _is_off(found: Mapping[GroupName, list[Component]], told: Mapping[GroupName, Decimal | None]) -> bool:
     return any(
-        (declared := told[group]) is not None
-        and declared != sum((one.amount for one in found.get(group, ())), _ZERO)
-        for group in groups
+        (declared := told[group]) is not None and declared != sum((one.amount for one in part), _ZERO)
+        for group, part in found.items()
     )
 
 
@@ -302,15 +307,7 @@ def _flat_totals(source: str, head: Mapping[str, Any], name: str, *, local: bool
     settlement = _amount(head, "settlement_amount", name)
     if settlement is None:
         raise MalformedStatement(f"{name} tells no settlement_amount in {source}.")
-    told = {
-        "revenue": _first_told(head, name, local=local),
-        "shipping": _amount(head, "shipping_cost_amount", name),
-        "fee_tax": _amount(head, "fee_amount", name),
-        "adjustment": _amount(head, "adjustment_amount", name),
-    }
-    if not local and not _keeps_shipping_apart(settlement, told):
-        told["shipping"] = None
-    return Totals(source, settlement, _told(told))
+    return Totals(source, settlement, _told(_flat_sums(head, settlement, name, local=local)))
 
 
 def _newer_totals(source: str, head: Mapping[str, Any], name: str) -> Totals:
@@ -354,7 +351,7 @@ def _transaction(
     settlement: Decimal,
     groups: Mapping[GroupName, GroupSum],
     components: list[Component],
-    memos: list[Component],
+    memos: list[Component] | None,
     may_omit: frozenset[GroupName],
     reserve: Decimal,
 ) -> Transaction:
@@ -367,7 +364,7 @@ def _transaction(
         settlement,
         groups,
         tuple(components),
-        tuple(memos),
+        tuple(memos or ()),
         may_omit,
         order_id,
         _text(row, "adjustment_id"),
@@ -429,5 +426,5 @@ def _instant(row: Mapping[str, Any], name: str, *keys: str) -> datetime | None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < _LATEST_EPOCH:
             raise MalformedStatement(f"{name}: {key} is no time in seconds.")
-        return from_epoch(value).astimezone(UTC)
+        return from_epoch(value)
     return None

@@ -76,6 +76,7 @@ class Transaction:
     components: tuple[Component, ...]
     """Those that are not zero."""
     memos: tuple[Component, ...]
+    """Where they were asked for."""
     may_omit: frozenset[GroupName]
     """Groups of which this shape is known not to list every component."""
     order_id: str = ""
