@@ -22,11 +22,13 @@ from tests.sandbox.finance_calls import (
     transactions,
 )
 from tests.sandbox.tiktok_caller import UK, US, VN, Caller
+from tests.tiktok.samples import sample
 from tiktok_ns_pipeline.sandbox.settling_faults import UNKNOWN_FEE, UNKNOWN_TYPE
 from tiktok_ns_pipeline.sandbox.settling_habits import StatementFault
 from tiktok_ns_pipeline.sandbox.tiktok_tokens import TokenRules
 from tiktok_ns_pipeline.sandbox.world import Line
 
+VIETNAM = sample("real_vn_finance.json")
 STATEMENTS = f"{F}/202309/statements"
 
 
@@ -161,6 +163,19 @@ def test_by_order_tells_each_settlement_and_in_202309_of_the_west_only():
         assert len(data["sku_transactions"]) == 1
         data = await caller.data("GET", f"{F}/202501/orders/{vn}/statement_transactions")
         assert data["sku_transactions"] == []  # not this shop's
+
+    meet_money(test)
+
+
+def test_the_older_shapes_have_exactly_the_keys_of_production():
+    async def test(caller: Caller) -> None:
+        statement = await one_statement(caller, 1, VN)
+        assert set(statement) == set(VIETNAM["statement"])
+        path = f"202309/statements/{statement['id']}/statement_transactions"
+        (row,) = await listed(caller, path, "statement_transactions", BY_ORDER, VN)
+        assert set(row) == set(VIETNAM["statement_transaction_202309"])
+        (payment,) = await listed(caller, "202309/payments", "payments", BY_CREATION, VN)
+        assert set(payment) == set(VIETNAM["payment"])
 
     meet_money(test)
 

@@ -84,10 +84,10 @@ class Settling:
         """A return is complete: refund those of its units that are not refunded yet."""
         if not self._world.mix.settles:
             return
-        past = {line_id for one in self.store.of_order(order_id) for line_id in one.line_ids}
-        left = [line_id for line_id in line_ids if line_id not in past]
+        order = self._world.found(order_id)
+        left = [line_id for line_id in self._not_refunded(order.facts) if line_id in line_ids]
         if left:
-            self._refund(self._world.found(order_id), at, left)
+            self._refund(order, at, left)
 
     def adjust(
         self, shop: str, kind: str, amount: Decimal, *, order_id: str = "", form: str = ""
@@ -252,10 +252,14 @@ class Settling:
         order = self._world.store.order_number(event.number)
         if order.facts.status not in _DELIVERED:
             return
-        lines = order.facts.active_lines
-        chance = self._chance("refunds", order.facts.order_id)
-        some = None if chance.random() < 0.5 else [chance.choice(lines).id]
-        self._refund(order, at, some)
+        left = self._not_refunded(order.facts)
+        if left:
+            chance = self._chance("refunds", order.facts.order_id)
+            self._refund(order, at, left if chance.random() < 0.5 else [chance.choice(left)])
+
+    def _not_refunded(self, facts: OrderFacts) -> list[str]:
+        past = {line_id for one in self.store.of_order(facts.order_id) for line_id in one.line_ids}
+        return [line.id for line in facts.active_lines if line.id not in past]
 
     def _refund(self, order: Order, at: int, line_ids: Sequence[str] | None) -> None:
         facts = order.facts
@@ -263,7 +267,7 @@ class Settling:
         if not known:
             raise ValueError(f"order {facts.order_id} is not being settled")
         before = frozenset(line_id for one in known for line_id in one.line_ids)
-        open_ids = [line.id for line in facts.active_lines if line.id not in before]
+        open_ids = self._not_refunded(facts)
         now = list(open_ids if line_ids is None else line_ids)
         if not now or not set(now) <= set(open_ids):
             raise ValueError(f"order {facts.order_id} has no such units to refund")
