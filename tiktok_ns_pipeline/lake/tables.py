@@ -575,6 +575,230 @@ STOCK_RECONCILIATION_STATEMENTS = _table(
     version=("proved_at",),
 )
 
+RAW_TIKTOK_STATEMENTS = _table(
+    "raw_tiktok_statements",
+    "Statements as TikTok Shop listed them, and what headed their transactions when these were read whole. "
+    "Filed under the UTC day that the statement covers (T 7.2).",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "statement_id",
+        "VARCHAR",
+        "TikTok's statement id; `unreadable-<hash>` where it has none.",
+        required=True,
+    ),
+    Column("statement_time", "TIMESTAMPTZ", "The midnight (UTC) that ended the day."),
+    Column("currency", "VARCHAR", "Currency of its amounts (ISO 4217)."),
+    Column("settlement_amount", "DECIMAL(38,12)", "What it settles, as the list tells."),
+    Column("payment_id", "VARCHAR", "Payment that it is part of; null while it waits or is carried on."),
+    Column("payment_status", "VARCHAR", "Status of the payment as told (T 7.3)."),
+    Column("payload", "VARCHAR", "The statement as it was listed, exact JSON.", required=True),
+    Column("head", "VARCHAR", "What heads its transactions, exact JSON; null until these were read whole."),
+    Column("shape", "VARCHAR", "Version of TikTok's answer that they came in."),
+    Column("transactions", "BIGINT", "How many transactions it has."),
+    Column("transactions_hash", "VARCHAR", "Hash of head and transactions."),
+    Column(
+        "transactions_read_at",
+        "TIMESTAMPTZ",
+        "Instant of reading them: `read_at` of its rows in raw_tiktok_statement_transactions.",
+    ),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading the list.", required=True),
+    key=("channel", "shop", "statement_id"),
+    version=("read_at",),
+)
+
+RAW_TIKTOK_STATEMENT_TRANSACTIONS = _table(
+    "raw_tiktok_statement_transactions",
+    "Transactions of statements as TikTok Shop told them: all of a statement, or none. Filed under the UTC "
+    "day that the statement covers.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("statement_id", "VARCHAR", "TikTok's statement id.", required=True),
+    Column(
+        "transaction_id",
+        "VARCHAR",
+        "TikTok's transaction id; `unreadable-<hash>` where it has none.",
+        required=True,
+    ),
+    Column("type", "VARCHAR", "`ORDER`, `RESERVE` or an adjustment's, as told (T 7.8)."),
+    Column("order_id", "VARCHAR", "Order that it settles or is about."),
+    Column("settlement_amount", "DECIMAL(38,12)", "What it settles."),
+    Column("reserve_amount", "DECIMAL(38,12)", "Withheld (negative) or released; null where not told."),
+    Column("payload", "VARCHAR", "The transaction as it came, exact JSON.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading; the same for all of a statement.", required=True),
+    key=("channel", "shop", "statement_id", "transaction_id"),
+    version=("read_at",),
+)
+
+RAW_TIKTOK_PAYMENTS = _table(
+    "raw_tiktok_payments",
+    "Payments as TikTok Shop told them. Filed under the UTC day of their creation.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "payment_id", "VARCHAR", "TikTok's payment id; `unreadable-<hash>` where it has none.", required=True
+    ),
+    Column("status", "VARCHAR", "Status as told (T 7.9)."),
+    Column("create_time", "TIMESTAMPTZ", "Instant of its creation."),
+    Column("paid_time", "TIMESTAMPTZ", "When the money moved; null before."),
+    Column("amount", "DECIMAL(38,12)", "What arrives."),
+    Column("currency", "VARCHAR", "Currency in which it arrives (ISO 4217)."),
+    Column("shape", "VARCHAR", "Version of TikTok's answer.", required=True),
+    Column("payload", "VARCHAR", "The payment as it came, exact JSON.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "payment_id"),
+    version=("read_at",),
+)
+
+RAW_TIKTOK_WITHDRAWALS = _table(
+    "raw_tiktok_withdrawals",
+    "Movements of the shop's wallet as TikTok Shop told them, in markets that have one (T 7.9). Filed under "
+    "the UTC day of their creation.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "withdrawal_id", "VARCHAR", "TikTok's id of it; `unreadable-<hash>` where it has none.", required=True
+    ),
+    Column("type", "VARCHAR", "SETTLE, WITHDRAW, TRANSFER or REVERSE, as told."),
+    Column("status", "VARCHAR", "PROCESSING, SUCCESS or FAILED, as told."),
+    Column("amount", "DECIMAL(38,12)", "What moved."),
+    Column("currency", "VARCHAR", "Currency of the amount (ISO 4217)."),
+    Column("create_time", "TIMESTAMPTZ", "Instant of its creation."),
+    Column("payload", "VARCHAR", "The movement as it came, exact JSON.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "withdrawal_id"),
+    version=("read_at",),
+)
+
+RAW_TIKTOK_UNSETTLED = _table(
+    "raw_tiktok_unsettled",
+    "All that had not settled at the last reading of a day, with TikTok's estimates (T 7.10). Filed under "
+    "the UTC day of reading.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "transaction_id",
+        "VARCHAR",
+        "TikTok's transaction id; `unreadable-<hash>` where it has none.",
+        required=True,
+    ),
+    Column("type", "VARCHAR", "`ORDER` or an adjustment's, as told."),
+    Column("order_id", "VARCHAR", "Order that it is about."),
+    Column("estimate", "DECIMAL(38,12)", "What TikTok expects to settle."),
+    Column("currency", "VARCHAR", "Currency of the estimate (ISO 4217)."),
+    Column("delivered_at", "TIMESTAMPTZ", "When the order was delivered; null before."),
+    Column("settles_at", "TIMESTAMPTZ", "When TikTok expects it to settle; null before its delivery."),
+    Column("reason", "VARCHAR", "Why it has not settled, as told."),
+    Column("payload", "VARCHAR", "The estimate as it came, exact JSON.", required=True),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "day", "transaction_id"),
+    version=("read_at",),
+    newest="day",
+)
+
+STAGED_PAYOUT_JOURNALS = _table(
+    "staged_payout_journals",
+    "For each payout (or statement, or accrued month, by mapping) the document that should exist, or why "
+    "none does. Filed under the UTC day of its last statement.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "key",
+        "VARCHAR",
+        "Id of the payment, or of the statement; with the month behind for an accrual.",
+        required=True,
+    ),
+    Column("payment_id", "VARCHAR", "TikTok's payment id; null of a statement's own document."),
+    Column("statements", "VARCHAR", "TikTok's ids of the statements in it, with commas.", required=True),
+    Column("outcome", "VARCHAR", "staged, parked or skipped.", required=True),
+    Column("reason", "VARCHAR", "Why it was parked or skipped."),
+    Column("record_type", "VARCHAR", "journalEntry or deposit; null unless staged."),
+    Column("external_id", "VARCHAR", "External id of the document; null unless staged."),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
+    Column("net", "DECIMAL(38,12)", "What it moves to the bank; null unless staged."),
+    Column("true_date", "DATE", "Day of the money in the subsidiary's zone."),
+    Column("tran_date", "DATE", "Day on which it is posted: the true one, or the first open one after it."),
+    Column("lines", "BIGINT", "How many lines it has."),
+    Column("document", "VARCHAR", "The document with its lines and their components, as JSON."),
+    Column("support_text", "VARCHAR", "Text for TikTok's support, where the amounts do not add up."),
+    Column("fingerprint", "VARCHAR", "Hash of the document."),
+    Column("staged_at", "TIMESTAMPTZ", "Instant of staging.", required=True),
+    Column("mapping_fingerprint", "VARCHAR", "Hash of the mapping that decided."),
+    key=("channel", "shop", "key"),
+    version=("staged_at",),
+)
+
+NETSUITE_PAYOUT_JOURNALS = _table(
+    "netsuite_payout_journals",
+    "Documents of payouts as they were read back from NetSuite, beside what they should be. Filed under the "
+    "day of their date.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "kind",
+        "VARCHAR",
+        "`je` of a payout, `fx` of a difference of exchange, `pay` of a payment of invoices.",
+        required=True,
+    ),
+    Column("key", "VARCHAR", "Business key of the document.", required=True),
+    Column("record_type", "VARCHAR", "journalEntry, deposit or customerPayment.", required=True),
+    Column("netsuite_id", "VARCHAR", "Internal id of the document.", required=True),
+    Column("tran_id", "VARCHAR", "Document number."),
+    Column("external_id", "VARCHAR", "External id of the document.", required=True),
+    Column("tran_date", "DATE", "Day on which it was to be posted.", required=True),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217).", required=True),
+    Column("expected_total", "DECIMAL(38,12)", "Sum of its debits as sent.", required=True),
+    Column("posted_total", "DECIMAL(38,12)", "Sum of its debits in NetSuite; null where it is gone."),
+    Column("differences", "VARCHAR", "Accounts whose amounts differ, as JSON; null where none does."),
+    Column("is_posting", "BOOLEAN", "Whether it posts; a journal that waits for approval does not."),
+    Column("exchange_rate", "DECIMAL(38,12)", "Rate at which NetSuite posted it."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "kind", "key"),
+    version=("read_at",),
+)
+
+SETTLEMENT_MATCHES = _table(
+    "settlement_matches",
+    "What each statement clears of each order, and how the order stands as a whole: all that was ever "
+    "settled of it beside its NetSuite documents. Filed under the UTC day of the statement.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("statement_id", "VARCHAR", "TikTok's statement id.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id.", required=True),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217).", required=True),
+    Column("placed_at", "TIMESTAMPTZ", "When the order was placed."),
+    Column("sales", "DECIMAL(38,12)", "Cleared by the statement: goods sold.", required=True),
+    Column("refunds", "DECIMAL(38,12)", "Refunds, negative.", required=True),
+    Column("shipping", "DECIMAL(38,12)", "Shipping that the order's bill sold.", required=True),
+    Column("other", "DECIMAL(38,12)", "What else goes to the clearing account.", required=True),
+    Column("verdict", "VARCHAR", "How the order stands; null where it was not matched."),
+    Column("settled", "DECIMAL(38,12)", "All that was ever settled of the order."),
+    Column("documented", "DECIMAL(38,12)", "What its bills less its credits come to."),
+    Column("documents", "VARCHAR", "Its NetSuite documents, `type id` with commas."),
+    Column("reasons", "VARCHAR", "Why settled and documented differ, as JSON."),
+    Column("matched_at", "TIMESTAMPTZ", "Instant of matching.", required=True),
+    key=("channel", "shop", "statement_id", "order_id"),
+    version=("matched_at",),
+)
+
+UNSETTLED_SALES = _table(
+    "unsettled_sales",
+    "What TikTok owes for each order today and has not paid, and when it is expected. Filed under the UTC "
+    "day of reading; the last reading of a day counts.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "subject", "VARCHAR", "TikTok's order id; of what is about no order the transaction's.", required=True
+    ),
+    Column(
+        "state",
+        "VARCHAR",
+        "on_its_way, delivered, settled (in no statement yet), in_statement (not paid), carried (a "
+        "statement below zero) or reserve.",
+        required=True,
+    ),
+    Column("amount", "DECIMAL(38,12)", "What TikTok owes; negative where the seller does.", required=True),
+    Column("currency", "VARCHAR", "Currency of the amount (ISO 4217).", required=True),
+    Column("statements", "VARCHAR", "TikTok's ids of the statements that it is in, with commas."),
+    Column("delivered_at", "TIMESTAMPTZ", "When the order was delivered; null before, and where not told."),
+    Column("expected_on", "DATE", "UTC day on which it is expected to settle; null where nobody can tell."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "day", "subject", "state"),
+    version=("read_at",),
+    newest="day",
+)
+
 TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_ORDERS,
     RAW_NETSUITE_ITEMS,
@@ -600,5 +824,14 @@ TABLES: tuple[Table, ...] = (
     FBT_STOCK,
     STOCK_RECONCILIATION,
     STOCK_RECONCILIATION_STATEMENTS,
+    RAW_TIKTOK_STATEMENTS,
+    RAW_TIKTOK_STATEMENT_TRANSACTIONS,
+    RAW_TIKTOK_PAYMENTS,
+    RAW_TIKTOK_WITHDRAWALS,
+    RAW_TIKTOK_UNSETTLED,
+    STAGED_PAYOUT_JOURNALS,
+    NETSUITE_PAYOUT_JOURNALS,
+    SETTLEMENT_MATCHES,
+    UNSETTLED_SALES,
 )
 """All tables, in the order of the flow."""

@@ -32,3 +32,13 @@ BILL = "bill"
 
 STOCK_LEVEL = "stock"
 """A listing shows in each of its warehouses what can be promised there. Key: the channel's SKU id."""
+
+PAYOUT_JOURNAL = "je"
+"""What was paid out is booked. Key: the payment's id or the statement's, with the month behind for an
+accrual."""
+
+FX_JOURNAL = "fx"
+"""The difference of exchange of a payout is booked. Key: the payment's id."""
+
+CUSTOMER_PAYMENT = "pay"
+"""Invoices of orders that a payout covers are paid out of clearing. Key: `<payment id>.<number>`."""
