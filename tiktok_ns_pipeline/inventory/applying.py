@@ -28,7 +28,7 @@ from tiktok_ns_pipeline.engine.outcomes import (
     Park,
     Unclear,
 )
-from tiktok_ns_pipeline.inventory.channel import ShopStock, Shown
+from tiktok_ns_pipeline.inventory.channel import ShopStock, Shown, store_writes, stored_writes
 from tiktok_ns_pipeline.inventory.deciding import Decider, Decision
 from tiktok_ns_pipeline.inventory.observing import CHANNEL
 from tiktok_ns_pipeline.inventory.offers import Offer, Offers, SkuKey
@@ -55,7 +55,7 @@ STOCK_KINDS = (REFUSED, LOCKED)
 """Exceptions about a SKU that TikTok's taking its level proves gone."""
 
 _STOPS_ALL = (TikTokAuthenticationError, TikTokPermissionError, BreakerOpen)
-_SOON = timedelta(seconds=20)
+_VERY_SOON, _SOON = timedelta(seconds=2), timedelta(seconds=20)
 _READ_AGAIN_AFTER = timedelta(seconds=45)
 """Longer than an answer of TikTok's may be behind its writes."""
 
@@ -97,15 +97,15 @@ class StockHandler:
         shops: Mapping[str, tuple[ShopAccess, ShopStock]],
         offers: Offers,
         decider: Decider,
-        is_stopped: Callable[[], bool],
+        waits_for: Callable[[], str],
     ) -> None:
-        """`is_stopped` says whether nothing may be published now."""
+        """`waits_for` says why nothing may be published now; empty where it may."""
         self._runtime = runtime
         self._run_id = run_id
         self._shops = shops
         self._offers = offers
         self._decider = decider
-        self._is_stopped = is_stopped
+        self._waits_for = waits_for
         # Two batches may share stock: what one leaves is the other's.
         self._turns = asyncio.Lock()
         self.counts = PushCounts()
@@ -118,9 +118,9 @@ class StockHandler:
 
     async def apply(self, intents: Sequence[Intent]) -> Sequence[Outcome]:
         """Push the SKUs of a batch, all of one shop."""
-        if self._is_stopped():
-            retry_at = self._runtime.clock.now() + _SOON
-            return [NotYet("nothing is published before a person has looked", retry_at) for _ in intents]
+        if reason := self._waits_for():
+            retry_at = self._runtime.clock.now() + _VERY_SOON
+            return [NotYet(reason, retry_at) for _ in intents]
         async with self._turns:
             return await self._pushed(intents)
 
@@ -190,14 +190,22 @@ class StockHandler:
         for offer in decision.offers:
             if offer.key in writing.levels:
                 by_product.setdefault((offer.shop, offer.product_id), []).append(offer.key)
+        began_write = self._runtime.clock.now()
+        sent = {
+            slot: (number, began_write)
+            for levels in writing.levels.values()
+            for slot, number in levels.items()
+        }
+        with self._runtime.ledger.begin() as tx:
+            # Should nobody learn how the write ended, its numbers must not be taken for sales.
+            store_writes(tx, stored_writes(tx) | sent)
         self._runtime.probe("pushing")
         await asyncio.gather(
             *(self._write_product(*name, keys, writing) for name, keys in by_product.items())
         )
         self._runtime.probe("pushed")
         taken = [key for key in writing.levels if isinstance(writing.outcomes.get(key), Applied)]
-        if not taken:
-            return
+        unclear = {key for key, outcome in writing.outcomes.items() if isinstance(outcome, Unclear)}
         now = self._runtime.clock.now()
         self._decider.measured_write((now - began).total_seconds())
         version = {
@@ -216,6 +224,11 @@ class StockHandler:
                 ],
                 at=now,
             )
+            ended = {slot for slot in sent if (slot.shop, slot.sku_id) not in unclear}
+            left = {slot: one for slot, one in stored_writes(tx).items() if slot not in ended}
+            store_writes(tx, left)
+        if not taken:
+            return
         shown = await self._read_back(taken, decision)
         self._record(taken, writing, decision, version, shown, intents, now)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 from tiktok_ns_pipeline import exact_json
@@ -18,6 +19,8 @@ from tiktok_ns_pipeline.inventory.observing import CHANNEL, MALFORMED
 from tiktok_ns_pipeline.inventory.offers import Offers
 from tiktok_ns_pipeline.lake.orders import order_name
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_PRODUCTS, RAW_TIKTOK_STOCK
+from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.stock import Reading, tiktok_key
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.client import ShopAccess
@@ -28,6 +31,13 @@ from tiktok_ns_pipeline.tiktok.slot import Slot
 LISTINGS_EVERY = timedelta(hours=1)
 _OVERLAP = timedelta(minutes=5)
 _SKUS_AT_ONCE = 600
+
+
+WRITING_CURSOR = "stock:writing"
+"""Numbers that are being written, or whose write ended nobody knows how, each with its slot and instant."""
+
+_WRITTEN_LONG_AGO = timedelta(minutes=2)
+"""After so long every answer tells of a write that happened."""
 
 
 def listings_cursor(shop: str) -> str:
@@ -134,6 +144,7 @@ class ShopStock:
         keys = {(self._shop.code, sku_id) for sku_id in reading}
         at = min((stock.read_at for stock in reading.values()), default=None)
         with self._runtime.ledger.begin() as tx:
+            self._settle_writes(tx, actual, at)
             certain = {slot: units for slot, units in actual.items() if slot not in doubtful}
             differs = tx.stock.read_back(certain, self._offers.parts(keys), at=at, reference=reference)
             for malformed in reading.malformed:
@@ -143,6 +154,28 @@ class ShopStock:
         if self._offers.learn_warehouses(actual):
             self._offers.rebuild()
         return Shown(dict(reading), differs, doubtful)
+
+    def _settle_writes(self, tx: Transaction, actual: Mapping[Slot, int], at: datetime | None) -> None:
+        """Find out what became of writes of unclear end: their numbers are nobody's sales.
+
+        A write happened where what is shown now is nearer to its number than to what our books say.
+        """
+        writing = stored_writes(tx)
+        asked = {slot: one for slot, one in writing.items() if slot in actual}
+        if not asked:
+            return
+        balances = tx.stock.balances(map(tiktok_key, asked))
+        happened: list[Slot] = []
+        for slot, (number, written_at) in asked.items():
+            balance = balances.get(tiktok_key(slot))
+            before = int(balance.quantity) if balance else 0
+            if abs(actual[slot] - number) < abs(actual[slot] - before):
+                happened.append(slot)
+            if slot in happened or self._runtime.clock.now() - written_at > _WRITTEN_LONG_AGO:
+                del writing[slot]
+        readings = [Reading(tiktok_key(slot), Decimal(asked[slot][0]), "found") for slot in happened]
+        tx.stock.set_balances("push", readings, at=at)
+        store_writes(tx, writing)
 
     def _malformed(self, error: WireError) -> Any:
         return self._runtime.reporter.exception(
@@ -210,6 +243,21 @@ class ShopStock:
     def _set(self, name: str, instant: datetime) -> None:
         with self._runtime.ledger.begin() as tx:
             tx.cursors.set(name, instant.isoformat())
+
+
+def stored_writes(tx: Transaction) -> dict[Slot, tuple[int, datetime]]:
+    """Numbers of writes whose end is not known, and when they were sent."""
+    stored: list[tuple[str, str, str, int, str]] = tx.cursors.get(WRITING_CURSOR) or []
+    return {
+        Slot(shop, sku_id, warehouse_id): (int(number), datetime.fromisoformat(at))
+        for shop, sku_id, warehouse_id, number, at in stored
+    }
+
+
+def store_writes(tx: Transaction, writing: Mapping[Slot, tuple[int, datetime]]) -> None:
+    """Keep them until their end is known."""
+    rows = [[*slot, number, at.isoformat()] for slot, (number, at) in sorted(writing.items())]
+    tx.cursors.set(WRITING_CURSOR, rows)
 
 
 def _product_row(raw: dict[str, Any], read_at: datetime) -> dict[str, Any]:

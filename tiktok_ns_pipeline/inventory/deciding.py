@@ -37,6 +37,8 @@ LATENCY_CURSOR = "stock:latency"
 _LOOKED_BACK = timedelta(minutes=20)
 _KEPT_MEASUREMENTS = 200
 _SHORTEST_WRITE_S = 1.0
+_STREAM = 3
+"""So many movements within the time looked back on are a stream."""
 _ZERO = Decimal(0)
 
 Taken = list[tuple[datetime, Decimal]]
@@ -256,10 +258,18 @@ class Decider:
             supply.free,
             sale_rate=rate_of(sold, now),
             latency_s=self.latency_s,
-            elsewhere_rate=rate_of(taken, now),
+            elsewhere_rate=rate_of(_stream(taken), now),
             elsewhere_s=self._elsewhere_s,
             before=self._modes.get(shelf, "open"),
         )
+
+
+def _stream(taken: Taken) -> Taken:
+    """What others take again and again. A count or a transfer of thousands happens once and says nothing
+    about the next seconds, so the greatest movement is left out."""
+    if len(taken) < _STREAM:
+        return []
+    return sorted(taken, key=lambda one: one[1])[:-1]
 
 
 def terms_of(level: Level) -> dict[str, Any]:

@@ -186,15 +186,19 @@ class StockFlow:
             {shop.code: (access, self._stock[shop.code]) for shop, access in shops},
             self._offers,
             self._decider,
-            self._is_stopped,
+            self._waits_for,
         )
         self.report.pushes = handler.counts
         self._handler = handler
         return handler
 
-    def _is_stopped(self) -> bool:
+    def _waits_for(self) -> str:
+        """Why nothing may be pushed now; empty where it may."""
+        if self._goods_read is None:
+            return "it is not known yet what the SKUs are in NetSuite"
         with self._runtime.ledger.read() as tx:
-            return tx.cursors.get(STOPPED_CURSOR) is not None
+            is_stopped = tx.cursors.get(STOPPED_CURSOR) is not None
+        return "nothing is published before a person has looked" if is_stopped else ""
 
     async def _turn(self, shops: Sequence[OpenedShop], dispatcher: Dispatcher) -> int:
         """Look once at everything; gives how much was new."""

@@ -88,6 +88,7 @@ class NetSuiteStock:
             for name, warehouse in mapping.warehouses.items()
             for location in (*mapping.stock_locations(name), warehouse.location_id)
         } | {shop.fbt_location_id for shop in mapping.shops.values() if shop.fbt_location_id}
+        self._published = {each for name in mapping.warehouses for each in mapping.stock_locations(name)}
         self._reader = StockReader(runtime.netsuite, self._locations)
         self._landed: dict[Place, tuple[Any, ...]] | None = None
         self._asked: dict[str, int] = {}
@@ -269,12 +270,14 @@ class NetSuiteStock:
         """Whether a full reading may be booked: it is plausible, or a person said that it is true."""
         sums: dict[str, Decimal] = {}
         for statement in statements:
-            for (item_id, _), one in statement.stock.items():
+            for (item_id, location_id), one in statement.stock.items():
+                if location_id not in self._published:
+                    continue
                 sums[item_id] = sums.get(item_id, _ZERO) + max(_ZERO, one.available or _ZERO)
         with self._runtime.ledger.read() as tx:
             balances = tx.stock.of_account("netsuite")
             stopped = tx.cursors.get(STOPPED_CURSOR)
-        had = {key.sku for key, one in balances.items() if one.quantity > 0 and key.place in self._locations}
+        had = {key.sku for key, one in balances.items() if one.quantity > 0 and key.place in self._published}
         lost = sorted((item for item in had if not sums.get(item)), key=int)
         allowed = len(had) * self._runtime.mapping.stock.shrink_percent / 100
         is_plausible = len(lost) < _FEW or len(lost) <= allowed
