@@ -1,4 +1,4 @@
-"""Finance at the simulated TikTok Shop over loopback HTTP, asked by a client that we did not write.
+"""Finance at the simulated TikTok Shop over loopback HTTP, asked by a client that we did not write and ours.
 
 `tiktok_shop_api` knows 202501, 202605 and 202507 by its own models; a key that these do not name would
 be met again as an additional property, which is how its completeness is seen.
@@ -12,14 +12,16 @@ import pytest
 from tiktok_shop_api import TikTokShopError
 from tiktok_shop_api.generated import models as sdk
 
-from tests.contract.tiktok_loopback import Market, unknown_keys
+from tests.contract.tiktok_loopback import Market, stated, unknown_keys
 from tests.sandbox.finance_calls import delivered, pass_by
 from tiktok_ns_pipeline.sandbox.facts import ShippingFacts
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.settling_faults import UNKNOWN_FEE
-from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits
+from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits, StatementFault
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.world import Line
+from tiktok_ns_pipeline.tiktok.client import TikTokClient
+from tiktok_ns_pipeline.tiktok.errors import TikTokIncomplete
 
 REGIONS = {"US": "us", "GB": "uk", "VN": "vn"}
 
@@ -117,6 +119,67 @@ def test_the_foreign_models_know_every_key_that_is_shown(market: Market, region:
     unknown |= unknown_keys(unsettled)
     # Told by production and by newer SDKs, see T 7.6.
     assert {name for name in unknown if not name.endswith(".statement_time")} == set()
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_both_clients_read_the_same_money(market: Market, region: str) -> None:
+    access = market.access(region)
+
+    async def listed(client: TikTokClient) -> list[list[dict[str, Any]]]:
+        finance = client.finance
+        lists = (
+            finance.statements(access, page_size=2),
+            finance.payments(access, page_size=1),
+            finance.withdrawals(access, page_size=2),
+            finance.unsettled(access, page_size=1),
+        )
+        return [[row async for page in pages for row in page.rows] for pages in lists]
+
+    own_statements, payments, movements, unsettled = market.ours(listed)
+    assert [stated(row) for row in own_statements] == [stated(row) for row in statements(market, region)]
+    finance = market.foreign(region).finance
+    theirs = everything(finance.get_payments, "payments", sort_field="create_time")
+    assert [stated(row) for row in payments] == [stated(row) for row in theirs]
+    theirs = everything(finance.get_unsettled_transactions, "transactions", sort_field="order_create_time")
+    assert [stated(row) for row in unsettled] == [stated(row) for row in theirs]
+    assert bool(movements) == (region == "VN")
+    for one in own_statements:
+        reading = market.ours(
+            lambda client, one=one: client.finance.statement_transactions(access, one["id"], page_size=2)
+        )
+        assert reading.version == "202501"
+        assert [stated(row) for row in reading.rows] == [
+            stated(row) for row in rows_of(market, region, one["id"])
+        ]
+
+
+def test_our_client_falls_back_on_the_older_shapes(market: Market) -> None:
+    access = market.access("GB")
+    statement = statements(market, "GB")[0]
+    market.world.finance.spoil(StatementFault.only_202309, "uk")
+    try:
+        reading = market.ours(
+            lambda client: client.finance.statement_transactions(access, statement["id"], page_size=2)
+        )
+    finally:
+        market.world.finance.heal()
+    assert reading.version == "202309"
+    settled = sum(Decimal(row["settlement_amount"]) for row in reading.rows)
+    assert settled == Decimal(statement["settlement_amount"])
+
+
+@pytest.mark.parametrize("fault", [StatementFault.missing_page, StatementFault.moving_pages])
+def test_our_client_does_not_take_a_part_for_the_whole(market: Market, fault: StatementFault) -> None:
+    access = market.access("GB")
+    sizes = {one["id"]: len(rows_of(market, "GB", one["id"])) for one in statements(market, "GB")}
+    longest = max(sizes, key=lambda statement_id: sizes[statement_id])
+    assert sizes[longest] > 2
+    market.world.finance.spoil(fault, longest)
+    try:
+        with pytest.raises(TikTokIncomplete):
+            market.ours(lambda client: client.finance.statement_transactions(access, longest, page_size=2))
+    finally:
+        market.world.finance.heal()
 
 
 def test_the_sums_of_what_is_unsettled_are_those_of_all_pages(market: Market) -> None:
