@@ -42,3 +42,15 @@ FX_JOURNAL = "fx"
 
 CUSTOMER_PAYMENT = "pay"
 """Invoices of orders that a payout covers are paid out of clearing. Key: `<payment id>.<number>`."""
+
+RETURN_AUTHORIZATION = "ra"
+"""Goods of an order may come back. Key: return id, or cancel id."""
+
+ITEM_RECEIPT = "ir"
+"""Goods of an order are back, where that is ours to say. Key: return id, or cancel id."""
+
+CREDIT = "credit"
+"""A refund is a Credit Memo or a Cash Refund. Key: return id, or cancel id."""
+
+REFUND_EXCESS = "rx"
+"""What a refund is larger than what was billed is a Journal Entry. Key: return id, or cancel id."""
