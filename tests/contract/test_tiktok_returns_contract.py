@@ -1,4 +1,4 @@
-"""Returns at the simulated TikTok Shop over loopback HTTP, asked by a client that we did not write."""
+"""Returns at the simulated TikTok Shop over loopback HTTP: ours and a client that we did not write ask it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,11 +7,13 @@ import pytest
 from tiktok_shop_api import TikTokShopError
 from tiktok_shop_api.generated import models as sdk
 
-from tests.contract.tiktok_loopback import Market, unknown_keys
+from tests.contract.tiktok_loopback import Market, stated, unknown_keys
 from tests.sandbox.finance_calls import delivered
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.world import Line
+from tiktok_ns_pipeline.tiktok.client import TikTokClient
+from tiktok_ns_pipeline.tiktok.return_models import Return
 
 KEYS = {"US": "us", "GB": "uk", "VN": "vn"}
 AGREED = "reverse_reject_request_reason_1"
@@ -51,6 +53,33 @@ def test_a_foreign_client_pages_through_returns_and_knows_every_key(market: Mark
     assert [row["return_id"] for row in rows] == made
     assert data["total_count"] == 12
     assert unknown_keys(first) == set()
+
+
+def test_our_client_reads_the_same_returns_and_answers_them(market: Market) -> None:
+    return_id = _asked(market)
+    access = market.access("US")
+
+    async def read(client: TikTokClient) -> list[dict[str, Any]]:
+        return [row async for page in client.returns.search(access) for row in page.rows]
+
+    async def answer(client: TikTokClient) -> list[dict[str, Any]]:
+        for _ in range(2):  # with the same key it is the same answer
+            await client.returns.approve(access, return_id, "one", "APPROVE_RETURN")
+        market.world.returns.send_back(return_id)
+        reasons = await client.returns.reject_reasons(access, return_id)
+        name = reasons[0].name
+        await client.returns.reject(access, return_id, "two", "REJECT_RECEIVED_PACKAGE", name)
+        return await client.returns.records(access, return_id)
+
+    ours = market.ours(read)
+    theirs = _search(market, "US", sdk.SearchReturnsRequest(return_ids=[return_id])).to_dict()
+    assert [stated(row) for row in ours if row["return_id"] == return_id] == [
+        stated(row) for row in theirs["data"]["return_orders"]
+    ]
+    assert {Return.parse(row).order_id for row in ours} >= {ours[-1]["order_id"]}
+    roles = [row["role"] for row in market.ours(answer)]
+    assert roles == ["BUYER", "SELLER", "BUYER", "SELLER"]
+    assert _status(market, return_id) == "REJECT_RECEIVE_PACKAGE"
 
 
 def test_a_foreign_client_approves_and_reads_the_records(market: Market) -> None:
