@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import typer
 
-from tiktok_ns_pipeline.commands import configuration, exceptions, orders, sandbox, shipments, state, webhooks
+from tiktok_ns_pipeline.commands import (
+    configuration,
+    exceptions,
+    orders,
+    sandbox,
+    shipments,
+    state,
+    stock,
+    webhooks,
+)
 from tiktok_ns_pipeline.commands.terminal import ReadableErrors
 
 app = typer.Typer(
@@ -32,6 +41,7 @@ app.command(rich_help_panel=_TRY)(sandbox.demo)
 app.command(rich_help_panel=_TRY)(sandbox.simulate)
 app.command("sandbox", rich_help_panel=_TRY)(sandbox.serve)
 orders.explain.command("shipment")(shipments.explain_shipment)
+orders.explain.command("stock")(stock.explain_stock)
 orders.sync.command("shipments")(shipments.sync_shipments)
 app.add_typer(orders.explain, name="explain", rich_help_panel=_WORK)
 app.add_typer(exceptions.app, name="exceptions", rich_help_panel=_WORK)

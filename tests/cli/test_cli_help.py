@@ -36,6 +36,7 @@ def test_every_command_of_the_readme_is_there():
         ("simulate",),
         ("explain", "order"),
         ("explain", "shipment"),
+        ("explain", "stock"),
         ("exceptions", "list"),
         ("exceptions", "show"),
         ("exceptions", "replay"),

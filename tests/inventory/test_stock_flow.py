@@ -19,6 +19,9 @@ from tests.inventory.stock_desk import (
     with_mapping,
 )
 from tests.rigging import kinds
+from tiktok_ns_pipeline.inventory.explain import explanation
+from tiktok_ns_pipeline.inventory.standing import standing_of
+from tiktok_ns_pipeline.mapping import load_mapping
 from tiktok_ns_pipeline.sandbox.rig import Rig
 
 
@@ -157,6 +160,25 @@ class TestSales:
             await post(rig)
             await push(rig)
             assert shown(rig) == 40
+
+        told(story)
+
+
+class TestExplained:
+    def test_a_number_explains_itself_by_every_term(self) -> None:
+        async def story(rig: Rig) -> None:
+            count(rig, "SKU-020", "6", 40)
+            await push(rig)
+            rig.world.place_order("us", ["SKU-020"], status="ON_HOLD")
+            await post(rig)
+            await push(rig)
+            mapping = load_mapping(rig.settings.mapping_path)
+            [standing] = standing_of(rig.settings, mapping, rig.clock, "SKU-020")
+            text = "\n".join(explanation(standing))
+            assert "40 at 6 - 1 sold and unknown to NetSuite = 39" in text
+            assert f"warehouse {MAIN}: TikTok shows 39" in text
+            assert "should show 39" in text
+            assert "sale -1" in text
 
         told(story)
 

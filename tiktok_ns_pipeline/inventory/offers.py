@@ -7,7 +7,7 @@ state in which TikTok takes no stock. An offer that is left alone still draws fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -255,14 +255,6 @@ class Offers:
         told = f"SKU {sku.sku_id} of shop {shop} is listed, but {_lower(message)}"
         problem = Problem.of("unmapped_listing", problems[0].cause, told)
         return (), Trouble(f"sku {sku.sku_id}", problem)
-
-
-def products_with_stock(offers: Sequence[Offer]) -> dict[str, list[Offer]]:
-    """Offers by product."""
-    found: dict[str, list[Offer]] = {}
-    for offer in offers:
-        found.setdefault(offer.product_id, []).append(offer)
-    return found
 
 
 def _unmapped_warehouse(shop: str, warehouse_id: str) -> Trouble:
