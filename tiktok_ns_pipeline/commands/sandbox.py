@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,9 @@ from tiktok_ns_pipeline.commands.terminal import WRONG, console, fail
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.sandbox.simulate import SimulationReport
+
+_FIRST_STOCK = 40
+"""What TikTok shows of each SKU before the pipeline has said what there is."""
 
 Seed = Annotated[int, typer.Option(help="equal seeds give equal worlds")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")]
@@ -138,12 +142,18 @@ def _simulation_table(report: SimulationReport) -> Table:
         "crashes": sum(report.crashes.values()),
         "retries": report.retries,
         "looked up after an unclear answer": report.looked_up,
+        "levels of stock pushed": report.levels_pushed,
+        "units of which TikTok had no more": report.turned_away_units,
     }
     wrong = {
         "lost": report.lost,
         "doubled": report.doubled,
         "wrong cents": report.wrong_cents,
         "wrong quantities": report.wrong_quantities,
+        "wrong parcels, closures or bills": sum(report.wrong_follow_ups.values()),
+        "wrong levels of stock": report.wrong_levels,
+        "oversold units": report.oversold_units,
+        "balances of stock that do not add up": report.unbalanced,
         "unfinished": report.unconverged,
     }
     for what, number in happened.items():
@@ -154,7 +164,7 @@ def _simulation_table(report: SimulationReport) -> Table:
     return table
 
 
-def serve(
+def serve(  # noqa: PLR0913, PLR0917  each is an option of the command
     directory: Annotated[Path | None, typer.Option(help="keep everything here; else in memory only")] = None,
     seed: Seed = 0,
     tiktok_port: Port = 8801,
@@ -172,6 +182,10 @@ def serve(
         bool,
         typer.Option("--warehouse", help="let the seller's warehouse ship, and buyers ask to cancel"),
     ] = False,
+    stock: Annotated[
+        bool,
+        typer.Option("--stock", help="let TikTok run out of stock, and others move it in NetSuite"),
+    ] = False,
     environment: Annotated[
         Path | None, typer.Option(help="write the settings for a pipeline here, to be sourced by a shell")
     ] = None,
@@ -187,7 +201,10 @@ def serve(
     from tiktok_ns_pipeline.sandbox.serve import Ports, SandboxOptions, Serving, Urls, open_sandbox
     from tiktok_ns_pipeline.sandbox.serve import serve as serve_sandbox
     from tiktok_ns_pipeline.sandbox.shoppers import Mix
+    from tiktok_ns_pipeline.sandbox.stockroom import StockroomHabits
 
+    # Buyers who change their minds often enough to be seen.
+    mix = Mix(shipped_by="warehouse", cancelled_late=0.06, cancel_requested=0.06) if warehouse else Mix()
     options = SandboxOptions(
         directory=directory,
         seed=seed,
@@ -196,9 +213,9 @@ def serve(
         netsuite_slots=slots,
         netsuite_save_s=save_seconds,
         faults=_every_system(",".join(fault or ())),
-        # Buyers who change their minds often enough to be seen.
-        mix=Mix(shipped_by="warehouse", cancelled_late=0.06, cancel_requested=0.06) if warehouse else Mix(),
+        mix=replace(mix, stock="kept", stock_at_start=_FIRST_STOCK) if stock else mix,
         warehouse=warehouse,
+        stockroom=StockroomHabits() if stock else None,
     )
 
     async def run() -> None:

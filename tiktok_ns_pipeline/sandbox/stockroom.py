@@ -158,6 +158,11 @@ class Stockroom:
         with self._lock:
             return self._agenda[0][0] if self._agenda else None
 
+    def go_home(self) -> None:
+        """Do nothing more: what is under way stays as it is."""
+        with self._lock:
+            self._agenda.clear()
+
     # Planning
 
     def _plan_next(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,12 +22,23 @@ from rich.text import Text
 from tiktok_ns_pipeline.ledger import Ledger, schema
 from tiktok_ns_pipeline.ledger.database import transaction
 from tiktok_ns_pipeline.ledger.facts import BILL, CHANNEL_FULFILMENT, CLOSURE, SALES_ORDER, SHIPMENT
+from tiktok_ns_pipeline.ledger.stock import Balance, StockKey
+from tiktok_ns_pipeline.sandbox.catalogue import shop_of
+from tiktok_ns_pipeline.sandbox.judge_stock import POOLS
 
 _FOLLOW_UPS = (SHIPMENT, CHANNEL_FULFILMENT, CLOSURE, BILL)
 _MEASURED = 200
 _ASKED_AT_ONCE = 20
 _SHOWN = 6
 _WAITING = ("UNPAID", "ON_HOLD")
+_SHOP = "us"
+LOCATIONS = tuple(location for warehouse in shop_of(_SHOP).warehouses for location in POOLS[warehouse])
+"""Where the stock lies that is shown."""
+IN_THE_SALE = "SKU-009"
+"""What a flash sale sells; it is listed twice."""
+_WATCHED = {"SKU-001": "301", "PACK-6-001": "301", IN_THE_SALE: "309"}
+"""SKUs whose stock is shown, and their items in NetSuite."""
+WATCHED_ITEMS = tuple(dict.fromkeys(_WATCHED.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,19 @@ class Posted:
     external_id: str
     number: str
     """Document number in NetSuite, or its internal id until that was read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """One listing of one shop, over its warehouses."""
+
+    sku: str
+    sku_id: str
+    promised: int | None
+    """Pieces that NetSuite says are available, as the pipeline read it last."""
+    shown: int
+    sold: int
+    turned_away: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +81,8 @@ class Figures:
     """The last Sales Orders, newest first."""
     follow_ups: dict[str, dict[str, int]]
     """Shop -> kind of fact -> how many of them were made true: parcels told, closures, bills."""
+    stock: Sequence[Stock]
+    """A few listings of one shop."""
 
     @property
     def placed(self) -> int:
@@ -85,7 +111,8 @@ class Figures:
             f"parcels {self.done(SHIPMENT, CHANNEL_FULFILMENT)}, closed {self.done(CLOSURE)}, "
             f"billed {self.done(BILL)}, "
             f"exceptions {len(self.exceptions)}, latency p50 {_shown(self.latencies, 0.5)} "
-            f"p95 {_shown(self.latencies, 0.95)}, NetSuite calls {self.netsuite_calls}"
+            f"p95 {_shown(self.latencies, 0.95)}, NetSuite calls {self.netsuite_calls}, "
+            + ", ".join(f"{one.sku} {_number(one.promised)} -> {one.shown}" for one in self.stock)
         )
 
     def display(self, title: str) -> RenderableType:
@@ -97,7 +124,19 @@ class Figures:
             f"exceptions: {len(self.exceptions)}",
             *(f"  {text}" for text in self.exceptions[:3]),
         ]
-        return Group(Text(title, style="bold"), self._shops(), self._latest(), Text("\n".join(facts)))
+        return Group(
+            Text(title, style="bold"), self._shops(), self._stock(), self._latest(), Text("\n".join(facts))
+        )
+
+    def _stock(self) -> Table:
+        table = Table()
+        table.add_column(f"stock of {_SHOP}")
+        for name in ("TikTok SKU", "NetSuite available", "TikTok shows", "sold", "turned away"):
+            table.add_column(name, justify="right")
+        for one in self.stock:
+            numbers = (one.shown, one.sold, one.turned_away)
+            table.add_row(one.sku, f"..{one.sku_id[-6:]}", _number(one.promised), *map(str, numbers))
+        return table
 
     def _shops(self) -> Table:
         table = Table(show_footer=True)
@@ -159,6 +198,7 @@ class FigureReader:
                 shop: {kind: tx.links.count(kind, shop) for kind in _FOLLOW_UPS} for shop in stats["orders"]
             }
             exceptions = tx.exceptions.list()
+            promised = tx.stock.of_account("netsuite", skus=WATCHED_ITEMS)
         latest = self._links(sa.desc, after=0, limit=_SHOWN)
         return Figures(
             shops=stats["orders"],
@@ -171,11 +211,37 @@ class FigureReader:
                 for row in latest
             ],
             follow_ups=follow_ups,
+            stock=self._stock(promised),
         )
 
     def close(self) -> None:
         """Close the connection to the sandbox."""
         self._control.close()
+
+    def _stock(self, promised: Mapping[StockKey, Balance]) -> list[Stock]:
+        found: list[Stock] = []
+        for sku, item_id in _WATCHED.items():
+            known = [
+                one.quantity
+                for key, one in promised.items()
+                if key.sku == item_id and key.place in LOCATIONS and one.read_at is not None
+            ]
+            asked = self._control.get("/stock", params={"shop": _SHOP, "sku": sku})
+            answer: dict[str, Any] = asked.raise_for_status().json()
+            rows = [row for row in answer["stock"] if row["warehouse_id"] in POOLS]
+            for sku_id in dict.fromkeys(row["sku_id"] for row in rows):
+                of_sku = [row for row in rows if row["sku_id"] == sku_id]
+                found.append(
+                    Stock(
+                        sku,
+                        sku_id,
+                        int(sum(known)) if known else None,
+                        sum(row["available"] for row in of_sku),
+                        sum(row["committed"] + row["shipped"] for row in of_sku),
+                        answer["turned_away"].get(sku_id, 0),
+                    )
+                )
+        return found
 
     def _measure(self) -> None:
         """The latency of every Sales Order that was posted since the last look."""
@@ -212,3 +278,7 @@ def percentile(values: Sequence[timedelta], share: float) -> timedelta | None:
 def _shown(values: Sequence[timedelta], share: float) -> str:
     value = percentile(values, share)
     return "-" if value is None else f"{value.total_seconds():.1f} s"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)

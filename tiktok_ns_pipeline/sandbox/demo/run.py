@@ -6,6 +6,7 @@ Ctrl-C and SIGTERM end it in good order; so does a process that ends by itself, 
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 import time
@@ -22,7 +23,13 @@ from rich.live import Live
 from tiktok_ns_pipeline.clock import SystemClock
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET
-from tiktok_ns_pipeline.sandbox.demo.figures import FigureReader, Figures
+from tiktok_ns_pipeline.sandbox.demo.figures import (
+    IN_THE_SALE,
+    LOCATIONS,
+    WATCHED_ITEMS,
+    FigureReader,
+    Figures,
+)
 from tiktok_ns_pipeline.sandbox.demo.home import LOCATION, DemoHome
 from tiktok_ns_pipeline.sandbox.demo.processes import (
     STOPPING,
@@ -37,6 +44,7 @@ from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 _LOOK_EVERY_S = 1.0
 _LINE_EVERY_S = 5.0
 _FIRST_ORDERS = 8
+_FEW = 150
 STRAY = "SUMMER-HAT"
 """What the first order sells that no NetSuite item is, until a person maps it."""
 
@@ -70,6 +78,9 @@ class _Ports:
         return Urls(*(f"http://{HOST}:{port}" for port in (self.tiktok, self.netsuite, self.control)))
 
 
+_FLASH_SALE = json.dumps({"skus": [IN_THE_SALE], "buyers_per_second": 3, "seconds": 90})
+
+
 class _Stopped(BaseException):
     """A person or the system wants the end."""
 
@@ -101,6 +112,7 @@ def _run(home: DemoHome, options: DemoOptions, out: Console, *, reset: bool) -> 
             f"In another terminal: source {home.environment_file} && tiktok-ns exceptions list",
             f"An order that sells {STRAY} is parked: put `{STRAY}: SKU-001` under `items` of {home.mapping}, "
             "and it is posted by itself within a minute.",
+            f"A flash sale: curl {ports.urls.control}/flash-sales -d '{_FLASH_SALE}'",
         ):
             out.print(line, soft_wrap=True)
         _watch(processes, home, options, ports, out)
@@ -152,7 +164,7 @@ def _sandbox_command(home: DemoHome, options: DemoOptions, ports: _Ports) -> lis
         "environment": home.sandbox_environment_file,
     }
     given = [text for name, value in chosen.items() for text in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "tiktok_ns_pipeline.cli", "sandbox", "--warehouse", *given]
+    return [sys.executable, "-m", "tiktok_ns_pipeline.cli", "sandbox", "--warehouse", "--stock", *given]
 
 
 def _consent(home: DemoHome, urls: Urls) -> None:
@@ -174,9 +186,16 @@ def _consent(home: DemoHome, urls: Urls) -> None:
 
 
 def _let_some_order(urls: Urls) -> None:
-    """A world in which nobody has ordered yet gets its first buyers, and one order that has to be parked."""
+    """A world in which nobody has ordered yet gets its first buyers, and one order that has to be parked.
+
+    Of the SKUs that the table shows there is little enough to see it fall.
+    """
     if httpx.get(f"{urls.control}/stats").raise_for_status().json()["orders"]:
         return
+    for item_id in WATCHED_ITEMS:
+        for location_id in LOCATIONS:
+            few = {"item_id": item_id, "location_id": location_id, "on_hand": _FEW}
+            httpx.post(f"{urls.control}/stock", json=few).raise_for_status()
     stray = {"shop": "us", "lines": [{"sku": STRAY, "price": "14.90"}]}
     for wish in ({"draw": _FIRST_ORDERS}, stray):
         httpx.post(f"{urls.control}/orders", json=wish).raise_for_status()
