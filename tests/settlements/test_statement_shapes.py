@@ -93,7 +93,8 @@ def test_real_vn_finance_becomes_a_journal_to_the_dong() -> None:
 
     assert isinstance(result, BookedPayout)
     assert {line.memo: line.amount for line in result.journals[0].lines} == {
-        "Orders settled": Decimal(-495548),
+        "gross_sales_amount": Decimal(-825912),
+        "seller_discount_amount": Decimal(330364),
         "TikTok payout": Decimal(274434),
         "actual_shipping_fee_amount": Decimal(54400),
         "platform_shipping_fee_discount_amount": Decimal(-30000),

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from tiktok_ns_pipeline.mapping.models import Mapping as Decisions
-from tiktok_ns_pipeline.mapping.settlements import Booked, Undecided
+from tiktok_ns_pipeline.mapping.settlements import Booked, PostedSettlement, Undecided
 from tiktok_ns_pipeline.mapping.shop import Shop
 from tiktok_ns_pipeline.settlements.footing import Footed, Footing, Unfooted
 from tiktok_ns_pipeline.settlements.statement import ADJUSTMENT_OF_ORDER, Statement, Transaction
@@ -82,6 +82,10 @@ class FeeMap:
 
     def __init__(self, decisions: Decisions, shop: Shop) -> None:
         self.shop = shop
+        policy = shop.settlement
+        self._clearing_account_id = (
+            policy.clearing_account_id if isinstance(policy, PostedSettlement) else None
+        )
         self._decisions = decisions
         self._known: dict[Source, Booked | Undecided] = {}
 
@@ -97,7 +101,9 @@ class FeeMap:
         if source.cleared:
             return True
         found = self.decision(source)
-        return isinstance(found, Booked) and found.booking.clears
+        if not isinstance(found, Booked):
+            return False
+        return found.booking.clears or found.booking.account_id == self._clearing_account_id
 
     def _decide(self, source: Source) -> Booked | Undecided:
         decisions, shop = self._decisions, self.shop

@@ -226,11 +226,11 @@ class Posting:
                 continue
             decision = None if source.cleared else self.fees.decision(source)
             assert not isinstance(decision, Undecided), source
-            if decision is None or decision.booking.clears:
-                memo = decision.booking.memo if decision else None
-                key = self._clearing_key(memo or "Orders settled", decision and decision.booking)
+            booking = None if decision is None else decision.booking
+            if booking is None or self.fees.clears(source):
+                key = self._clearing_key(_memo_of(source), booking)
             else:
-                key = self._key(decision.booking, _memo_of(source))
+                key = self._key(booking, _memo_of(source))
             lines.add(key, _component_of(source), amount)
         return lines
 
