@@ -8,7 +8,7 @@ import pytest
 from tests.sandbox.finance_calls import DAY, delivered, log_in, pass_by
 from tests.sandbox.tiktok_caller import UK, Caller, meet
 from tiktok_ns_pipeline.sandbox.facts import ShippingFacts
-from tiktok_ns_pipeline.sandbox.returning import BY_SELLER, NOT_RECEIVED
+from tiktok_ns_pipeline.sandbox.return_rules import BY_SELLER, NOT_RECEIVED
 from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock
@@ -224,7 +224,7 @@ def test_buyers_return_by_themselves_and_the_money_agrees():
     world.draw_orders(60)
     pass_by(world, 45)
     truths = world.returns.truth()
-    assert {one.type for one in truths} == {"REFUND", "RETURN_AND_REFUND"}
+    assert {one.type for one in truths} == {"REFUND", "RETURN_AND_REFUND", "REPLACEMENT"}
     complete = [one for one in truths if one.refunded]
     assert len(complete) > 8
     orders = world.finance.truth().orders

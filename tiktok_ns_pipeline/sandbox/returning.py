@@ -2,9 +2,12 @@
 
     pending -> [awaiting the buyer -> on its way -> received] -> success -> complete
        |-> rejected, withdrawn          |-> parcel refused
+       |-> a part is offered -> success, or pending again
+    replacement pending -> replaced by a new order, or refunded; rejected, withdrawn
 
 A request that nobody answers within two days is approved. What is complete is refunded: where the world
-settles, its transaction follows. While a return is open, its order does not settle.
+settles, its transaction follows. While a return is open, its order does not settle. What follows where
+buyer and seller disagree is in `disputes`.
 
 Everything here runs inside a change of the world; a `Refusal` undoes it.
 """
@@ -17,20 +20,37 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tiktok_ns_pipeline.sandbox.catalogue import Shop
-from tiktok_ns_pipeline.sandbox.facts import ZERO, OrderFacts, Status
+from tiktok_ns_pipeline.clock import from_epoch
+from tiktok_ns_pipeline.sandbox.catalogue import Shop, listing_by_id
+from tiktok_ns_pipeline.sandbox.disputes import Disputes
+from tiktok_ns_pipeline.sandbox.facts import ZERO, Status
 from tiktok_ns_pipeline.sandbox.markets import TIKTOK_CARRIER
 from tiktok_ns_pipeline.sandbox.order_store import Event, Order
+from tiktok_ns_pipeline.sandbox.placing import Line
 from tiktok_ns_pipeline.sandbox.refusals import refused
+from tiktok_ns_pipeline.sandbox.return_rules import (
+    APPROVALS,
+    NO_LONGER_NEEDED,
+    NOT_RECEIVED,
+    OFFER,
+    REASONS,
+    REJECT_REASONS,
+    REJECTIONS,
+    buyer_gets,
+    owed_less,
+    refund_amounts,
+    refusal_code,
+)
 from tiktok_ns_pipeline.sandbox.returns import (
-    IN_VAIN,
-    OVER,
     REFUND,
+    REFUNDED,
+    REPLACEMENT,
     RETURN_AND_REFUND,
     Return,
     ReturnStatus,
     ReturnStore,
 )
+from tiktok_ns_pipeline.sandbox.tiktok_stock import TurnedAway
 from tiktok_ns_pipeline.sandbox.world_events import return_event
 
 if TYPE_CHECKING:
@@ -43,51 +63,14 @@ ANSWER_WITHIN_S = 48 * 3_600
 _SENDS_WITHIN_S = 5 * 86_400
 _HOUR, _DAY = 3_600, 86_400
 
+_WITHDRAWN = {
+    ReturnStatus.pending: ReturnStatus.cancelled,
+    ReturnStatus.awaiting_ship: ReturnStatus.cancelled,
+    ReturnStatus.awaiting_buyer: ReturnStatus.cancelled,
+    ReturnStatus.replacement_pending: ReturnStatus.replacement_cancelled,
+}
 _RETURNABLE = {Status.delivered, Status.completed}
 _REFUNDABLE = _RETURNABLE | {Status.in_transit}
-
-NO_LONGER_NEEDED = "ecom_order_delivered_refund_and_return_reason_no_need"
-NOT_RECEIVED = "ecom_order_delivered_refund_reason_not_received"
-BY_SELLER = "ecom_order_delivered_refund_reason_missing_product_seller"
-REASONS = {
-    NO_LONGER_NEEDED: "No longer needed",
-    NOT_RECEIVED: "Package not received",
-    BY_SELLER: "A product is missing",
-}
-REJECT_REASONS = {
-    "reverse_reject_request_reason_1": "Agreed with the buyer",
-    "reverse_reject_request_reason_4": "The return window is over",
-    "reverse_reject_return_parcel_reason_1": "The parcel is empty or wrong",
-}
-
-# Decision -> (types, the state that it answers, the state that follows).
-_APPROVALS: dict[str, tuple[frozenset[str], ReturnStatus, ReturnStatus]] = {
-    "APPROVE_REFUND": (
-        frozenset({REFUND, RETURN_AND_REFUND}),
-        ReturnStatus.pending,
-        ReturnStatus.success,
-    ),
-    "APPROVE_RETURN": (
-        frozenset({RETURN_AND_REFUND}),
-        ReturnStatus.pending,
-        ReturnStatus.awaiting_ship,
-    ),
-    "APPROVE_RECEIVED_PACKAGE": (
-        frozenset({RETURN_AND_REFUND}),
-        ReturnStatus.shipped,
-        ReturnStatus.success,
-    ),
-}
-_REJECTIONS: dict[str, tuple[frozenset[str], ReturnStatus, ReturnStatus]] = {
-    "REJECT_REFUND": (frozenset({REFUND}), ReturnStatus.pending, ReturnStatus.rejected),
-    "REJECT_RETURN": (frozenset({RETURN_AND_REFUND}), ReturnStatus.pending, ReturnStatus.rejected),
-    "REJECT_RECEIVED_PACKAGE": (
-        frozenset({RETURN_AND_REFUND}),
-        ReturnStatus.shipped,
-        ReturnStatus.not_received,
-    ),
-}
-DECISIONS = (*_APPROVALS, *_REJECTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +90,13 @@ class RefundTruth:
     """What the buyer gets, with tax on top and shipping."""
     owed_less: Decimal
     """By how much TikTok owes the seller less for the order (`OrderTruth.owed`)."""
+    arbitration: str
+    compensated: Decimal
+    """What TikTok gave the seller for it when it decided otherwise later."""
+    next_id: str
+    """The request that took its place, if it was edited."""
+    new_order_id: str
+    """The order that replaces the goods."""
 
 
 class Returning:
@@ -115,6 +105,7 @@ class Returning:
     def __init__(self, world: World) -> None:
         self._world = world
         self.store = ReturnStore(world.store.database)
+        self.disputes = Disputes(world, self)
 
     # What buyers do
 
@@ -134,21 +125,22 @@ class Returning:
         with self._world.changing():
             order = self._world.found(order_id)
             at = self._world.epoch()
-            return self._begin(order, at, line_ids, kind, reason, "BUYER", quick=quick).id
+            return self.begin(order, at, line_ids, kind, reason, "BUYER", quick=quick).id
 
     def withdraw(self, return_id: str) -> None:
         """The buyer keeps everything after all; raises ValueError when it is too late."""
         with self._world.changing():
-            one = self._known(return_id)
-            if one.status not in {ReturnStatus.pending, ReturnStatus.awaiting_ship}:
+            one = self.known(return_id)
+            ends = _WITHDRAWN.get(one.status)
+            if ends is None:
                 raise ValueError(f"return {return_id} is {one.status}: it cannot be withdrawn")
-            self._enter(one, ReturnStatus.cancelled, self._world.epoch(), "BUYER")
+            self.enter(one, ends, self._world.epoch(), "BUYER")
 
     def send_back(self, return_id: str) -> str:
         """The buyer hands the goods to the carrier; gives the tracking number. Raises ValueError when
         nobody waits for them."""
         with self._world.changing():
-            one = self._known(return_id)
+            one = self.known(return_id)
             if one.status is not ReturnStatus.awaiting_ship:
                 raise ValueError(f"return {return_id} is {one.status}: nothing is to be sent")
             self._sent(one, self._world.epoch())
@@ -165,23 +157,44 @@ class Returning:
             raise refused(25020005)
         return one
 
-    def decide(self, shop: Shop, return_id: str, decision: str, key: str, reason: str = "") -> None:
-        """The seller approves or rejects. The same decision with the same key is one answer."""
-        rejects = decision in _REJECTIONS
+    def decide(
+        self,
+        shop: Shop,
+        return_id: str,
+        decision: str,
+        key: str,
+        reason: str = "",
+        *,
+        keeps: bool = False,
+        offer: Decimal | None = None,
+    ) -> None:
+        """The seller approves or rejects; the buyer may keep the goods, or is offered a part of the money.
+        The same decision with the same key is one answer."""
         with self._world.changing():
             one = self.of_shop(shop, return_id)
             taken = f"{decision} {key}"
             if key and taken in one.keys:
                 return
-            if rejects and reason not in REJECT_REASONS:
+            if decision in REJECTIONS and reason not in REJECT_REASONS:
                 raise refused(25001014)
-            types, answers, follows = (_REJECTIONS if rejects else _APPROVALS)[decision]
-            if one.type not in types:
+            row = (APPROVALS | REJECTIONS)[decision]
+            if one.type not in row.types:
                 raise refused(25020004)
-            if one.status is not answers:
-                raise refused(_refusal(one, rejects=rejects))
+            order = self._world.found(one.order_id)
+            if decision.endswith("_RECEIVED_PACKAGE") and order.facts.by_tiktok_warehouse:
+                raise refused(25011026)
+            if one.status is not row.answers:
+                raise refused(refusal_code(one, decision))
+            follows = row.follows
+            if decision == OFFER:
+                goods, _, _ = refund_amounts(order.facts, one.line_ids, whole=False)
+                if offer is None or not ZERO < offer < goods:
+                    raise refused(25005005)
+                one.offer, one.offer_refused = str(offer), False
+            elif keeps and one.type == RETURN_AND_REFUND and decision in APPROVALS:
+                one.keeps, follows = True, ReturnStatus.success
             one.keys.append(taken)
-            self._enter(one, follows, self._world.epoch(), "SELLER")
+            self.enter(one, follows, self._world.epoch(), "SELLER")
 
     def by_seller(self, shop: Shop, order_id: str, kind: str, reason: str, line_ids: Sequence[str]) -> Return:
         """The seller refunds, or lets the buyer send back, without being asked (T 6.2)."""
@@ -196,22 +209,26 @@ class Returning:
             if not set(line_ids) <= {line.id for line in order.facts.active_lines}:
                 raise refused(25005011)
             try:
-                one = self._begin(order, self._world.epoch(), line_ids or None, kind, reason, "SELLER")
+                one = self.begin(order, self._world.epoch(), line_ids or None, kind, reason, "SELLER")
             except ValueError:
                 raise refused(25001011) from None
             follows = ReturnStatus.success if kind == REFUND else ReturnStatus.awaiting_ship
-            self._enter(one, follows, self._world.epoch(), "SELLER")
+            self.enter(one, follows, self._world.epoch(), "SELLER")
             return one
 
     # What is known
 
     def is_open(self, order_id: str) -> bool:
         """Whether a return of the order is not over."""
-        return any(one.status not in OVER for one in self.store.of_order(order_id))
+        return any(not one.is_over for one in self.store.of_order(order_id))
 
     def truth(self) -> list[RefundTruth]:
         """What the books must show of every return, oldest first."""
         return [self._truth(one) for one in self.store.all()]
+
+    def truth_of(self, return_id: str) -> RefundTruth:
+        """What the books must show of a return; raises KeyError when there is none such."""
+        return self._truth(self.known(return_id))
 
     # What follows
 
@@ -231,25 +248,22 @@ class Returning:
         if what == "ask":
             self._ask_by_chance(self._world.store.order_number(event.number), at)
             return
-        one = self._known(return_id)
+        one = self.known(return_id)
         match what, one.status:
-            case "unanswered", ReturnStatus.pending:
-                answered = ReturnStatus.success if one.type == REFUND else ReturnStatus.awaiting_ship
-                self._enter(one, answered, at, "SYSTEM")
-            case "unanswered", ReturnStatus.shipped:
-                self._enter(one, ReturnStatus.success, at, "SYSTEM")
+            case "unanswered", _ if one.deadline is not None and one.deadline <= at:
+                self._unanswered(one, at)
             case "send", ReturnStatus.awaiting_ship:
                 self._sent(one, at)
             case "expire", ReturnStatus.awaiting_ship:
-                self._enter(one, ReturnStatus.cancelled, at, "SYSTEM")
+                self.enter(one, ReturnStatus.cancelled, at, "SYSTEM")
             case "refund", ReturnStatus.success:
-                self._enter(one, ReturnStatus.complete, at, "SYSTEM")
+                self.enter(one, ReturnStatus.complete, at, "SYSTEM")
             case _:
-                return
+                self.disputes.happen(what, one, self._chance(f"{what} {one.id}"))
 
     # Within
 
-    def _begin(
+    def begin(
         self,
         order: Order,
         at: int,
@@ -259,12 +273,14 @@ class Returning:
         role: str,
         *,
         quick: bool = False,
+        instead_of: str = "",
     ) -> Return:
+        """A new return of units that are in none. Raises ValueError when there are no such units."""
         facts = order.facts
         if facts.status not in (_REFUNDABLE if kind == REFUND else _RETURNABLE):
             raise ValueError(f"order {facts.order_id} is {facts.status}: nothing of it can be returned")
         past = self.store.of_order(facts.order_id)
-        taken = {line_id for one in past if one.status not in IN_VAIN for line_id in one.line_ids}
+        taken = {line_id for one in past if not one.is_in_vain for line_id in one.line_ids}
         free = [line.id for line in facts.active_lines if line.id not in taken]
         wanted = list(free if line_ids is None else line_ids)
         if not wanted or not set(wanted) <= set(free):
@@ -275,7 +291,7 @@ class Returning:
             facts.order_id,
             str(order.document.get("user_id")),
             kind,
-            ReturnStatus.pending,
+            ReturnStatus.replacement_pending if kind == REPLACEMENT else ReturnStatus.pending,
             at,
             at,
             role,
@@ -284,33 +300,86 @@ class Returning:
             set(wanted) == set(free),
             deadline=int(at + ANSWER_WITHIN_S / self._world.speed),
             quick=quick,
+            pre_id=instead_of,
             history=[(at, role, "The request was made")],
         )
         self.store.add(one)
-        self._later(one, one.deadline or at, "unanswered")
-        self._tell(one)
+        self.later(one, one.deadline or at, "unanswered")
+        self._disputed(one, at)
+        self.tell(one)
         return one
 
-    def _enter(self, one: Return, status: ReturnStatus, at: int, role: str) -> None:
+    def enter(self, one: Return, status: ReturnStatus, at: int, role: str) -> None:
+        """The return enters a state, with all that follows."""
+        if status is ReturnStatus.replaced:
+            one.new_order_id = self._replace(one, at)
+            status = status if one.new_order_id else ReturnStatus.replacement_refunded
         one.status, one.updated_at, one.deadline = status, at, None
         one.history.append((at, role, status.value))
         match status:
+            case ReturnStatus.pending | ReturnStatus.awaiting_buyer:
+                self._answer_until(one, at + ANSWER_WITHIN_S / self._world.speed)
             case ReturnStatus.awaiting_ship:
                 if self._chance(one.id).random() < 0.9:
-                    self._later(one, at + 1.5 * _DAY / self._world.speed, "send")
-                self._later(one, at + _SENDS_WITHIN_S / self._world.speed, "expire")
+                    self.later(one, at + 1.5 * _DAY / self._world.speed, "send")
+                self.later(one, at + _SENDS_WITHIN_S / self._world.speed, "expire")
             case ReturnStatus.shipped:
-                one.deadline = int(at + (3 * _DAY + ANSWER_WITHIN_S) / self._world.speed)
-                self._later(one, one.deadline, "unanswered")
+                self._answer_until(one, at + (3 * _DAY + ANSWER_WITHIN_S) / self._world.speed)
             case ReturnStatus.success:
-                self._later(one, at + _HOUR / self._world.speed, "refund")
-            case ReturnStatus.complete:
-                one.whole = self._is_last(one)
-                self._world.finance.refund_units(one.order_id, at, one.line_ids)
+                self.later(one, at + _HOUR / self._world.speed, "refund")
+            case ReturnStatus.complete | ReturnStatus.replacement_refunded:
+                self._refund(one, at)
             case _:
                 pass
+        self._disputed(one, at)
         self.store.save(one)
-        self._tell(one)
+        self.tell(one)
+
+    def _answer_until(self, one: Return, due: float) -> None:
+        one.deadline = int(due)
+        self.later(one, one.deadline, "unanswered")
+
+    def _unanswered(self, one: Return, at: int) -> None:
+        match one.status:
+            case ReturnStatus.pending:
+                answered = ReturnStatus.success if one.type == REFUND else ReturnStatus.awaiting_ship
+            case ReturnStatus.replacement_pending:
+                answered = ReturnStatus.replaced
+            case ReturnStatus.awaiting_buyer:
+                answered = ReturnStatus.cancelled
+            case _:
+                answered = ReturnStatus.success
+        self.enter(one, answered, at, "SYSTEM")
+
+    def _refund(self, one: Return, at: int) -> None:
+        finance = self._world.finance
+        if one.taken:
+            one.whole = False
+            finance.refund_part(one.order_id, at, one.line_ids, Decimal(one.offer))
+            return
+        one.whole = self._is_last(one)
+        finance.refund_units(one.order_id, at, one.line_ids)
+
+    def _replace(self, one: Return, at: int) -> str:
+        """The order that brings the units once more, free of charge; none where they are sold out."""
+        facts = self._world.found(one.order_id).facts
+        skus = [listing_by_id(line.sku_id) for line in facts.lines if line.id in one.line_ids]
+        flags = {"is_replacement_order": True, "replaced_order_id": one.order_id}
+        try:
+            return self._world.place_order(
+                one.shop,
+                [Line(sku.seller_sku, price="0") for sku in skus if sku is not None],
+                flags=flags,
+                address=facts.address,
+                placed_at=from_epoch(at),
+            )
+        except TurnedAway:
+            return ""
+
+    def _disputed(self, one: Return, at: int) -> None:
+        if self._world.mix.returned:
+            chance = self._chance(f"disputes {one.id} {one.status} {len(one.history)}")
+            self.disputes.followed(one, at, chance)
 
     def _is_last(self, one: Return) -> bool:
         """Whether with this return nothing of the order is left that was not refunded."""
@@ -318,7 +387,7 @@ class Returning:
         done = {
             line_id
             for other in self.store.of_order(one.order_id)
-            if other.status is ReturnStatus.complete
+            if other.status in REFUNDED and not other.taken
             for line_id in other.line_ids
         }
         return {line.id for line in facts.active_lines} <= {*done, *one.line_ids}
@@ -326,9 +395,9 @@ class Returning:
     def _sent(self, one: Return, at: int) -> None:
         one.tracking = f"RT{int(one.id) % 10_000_000_000:010d}"
         one.provider_id, one.provider = TIKTOK_CARRIER.id, TIKTOK_CARRIER.name
-        self._enter(one, ReturnStatus.shipped, at, "BUYER")
+        self.enter(one, ReturnStatus.shipped, at, "BUYER")
         if one.quick:
-            self._enter(one, ReturnStatus.success, at, "SYSTEM")
+            self.enter(one, ReturnStatus.success, at, "SYSTEM")
 
     def _ask_by_chance(self, order: Order, at: int) -> None:
         if order.facts.status not in _RETURNABLE or self.store.of_order(order.facts.order_id):
@@ -338,13 +407,13 @@ class Returning:
         lines = order.facts.active_lines
         some = None if chance.random() < 0.5 else [chance.choice(lines).id]
         reason = NO_LONGER_NEEDED if kind == RETURN_AND_REFUND else NOT_RECEIVED
-        self._begin(order, at, some, kind, reason, "BUYER", quick=chance.random() < 0.2)
+        quick = chance.random() < 0.2
+        if chance.random() < 0.08:
+            kind, quick = REPLACEMENT, False
+        self.begin(order, at, some, kind, reason, "BUYER", quick=quick)
 
     def _truth(self, one: Return) -> RefundTruth:
         facts = self._world.found(one.order_id).facts
-        to_buyer = refund_amounts(facts, one.line_ids, whole=one.whole)
-        lines = [line for line in facts.lines if line.id in one.line_ids]
-        shipping = facts.shipping.fee if one.whole and facts.by_seller else ZERO
         return RefundTruth(
             shop=one.shop,
             order_id=one.order_id,
@@ -352,13 +421,18 @@ class Returning:
             type=one.type,
             status=one.status.value,
             line_ids=tuple(one.line_ids),
-            refunded=one.status is ReturnStatus.complete,
+            refunded=one.status in REFUNDED,
             goods_come_back=bool(one.tracking),
-            to_buyer=sum(to_buyer, ZERO),
-            owed_less=sum((line.price - line.seller_discount for line in lines), shipping),
+            to_buyer=sum(buyer_gets(one, facts), ZERO),
+            owed_less=owed_less(one, facts),
+            arbitration=one.arbitration,
+            compensated=Decimal(one.compensated or 0),
+            next_id=one.next_id,
+            new_order_id=one.new_order_id,
         )
 
-    def _known(self, return_id: str) -> Return:
+    def known(self, return_id: str) -> Return:
+        """A return of any shop; raises KeyError when there is none such."""
         one = self.store.found(return_id)
         if one is None:
             raise KeyError(f"the world has no return {return_id}")
@@ -367,26 +441,10 @@ class Returning:
     def _chance(self, subject: str) -> random.Random:
         return random.Random(f"returns {self._world.seed} {subject}")
 
-    def _later(self, one: Return, due: float, what: str) -> None:
+    def later(self, one: Return, due: float, what: str) -> None:
+        """Let something of the return come due."""
         self._world.store.schedule(Event(due, 0, "", f"{RETURN}:{what}:{one.id}"))
 
-    def _tell(self, one: Return) -> None:
+    def tell(self, one: Return) -> None:
+        """Let the listeners know of its state."""
         self._world.tell(return_event(one))
-
-
-def refund_amounts(
-    facts: OrderFacts, line_ids: Sequence[str], *, whole: bool
-) -> tuple[Decimal, Decimal, Decimal]:
-    """What the buyer gets for units: goods, shipping, and tax on top (T 6.5)."""
-    lines = [line for line in facts.lines if line.id in line_ids]
-    tax = sum((line.tax for line in lines), facts.shipping.tax if whole else ZERO)
-    fee = facts.shipping.fee if whole else ZERO
-    return sum((line.sale_price for line in lines), ZERO), fee, tax
-
-
-def _refusal(one: Return, *, rejects: bool) -> int:
-    if one.status is ReturnStatus.cancelled:
-        return 25020009
-    if rejects and one.status in {ReturnStatus.success, ReturnStatus.complete, ReturnStatus.awaiting_ship}:
-        return 25020010
-    return 25011011 if rejects else 25011012

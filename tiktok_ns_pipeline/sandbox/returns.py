@@ -1,6 +1,6 @@
-"""Returns and refunds after shipping, and where the world keeps them (T 6.4).
+"""Returns, refunds and replacements after shipping, and where the world keeps them (T 6.4).
 
-A unit is in at most one return that is not over by rejection or withdrawal.
+A unit is in at most one return that is not in vain.
 """
 
 from __future__ import annotations
@@ -42,16 +42,30 @@ class ReturnStatus(StrEnum):
     rejected = "REFUND_OR_RETURN_REQUEST_REJECT"
     awaiting_ship = "AWAITING_BUYER_SHIP"
     shipped = "BUYER_SHIPPED_ITEM"
+    awaiting_buyer = "AWAITING_BUYER_RESPONSE"
     not_received = "REJECT_RECEIVE_PACKAGE"
     success = "RETURN_OR_REFUND_REQUEST_SUCCESS"
     complete = "RETURN_OR_REFUND_REQUEST_COMPLETE"
     cancelled = "RETURN_OR_REFUND_REQUEST_CANCEL"
+    replacement_pending = "REPLACEMENT_REQUEST_PENDING"
+    replacement_rejected = "REPLACEMENT_REQUEST_REJECT"
+    replacement_refunded = "REPLACEMENT_REQUEST_REFUND_SUCCESS"
+    replacement_cancelled = "REPLACEMENT_REQUEST_CANCEL"
+    replaced = "REPLACEMENT_REQUEST_COMPLETE"
 
 
-REFUND, RETURN_AND_REFUND = "REFUND", "RETURN_AND_REFUND"
-IN_VAIN = frozenset({ReturnStatus.rejected, ReturnStatus.not_received, ReturnStatus.cancelled})
-"""Over, and nothing is refunded."""
-OVER = IN_VAIN | {ReturnStatus.complete}
+REFUND, RETURN_AND_REFUND, REPLACEMENT = "REFUND", "RETURN_AND_REFUND", "REPLACEMENT"
+REFUNDED = frozenset({ReturnStatus.complete, ReturnStatus.replacement_refunded})
+"""The buyer has the money back."""
+_IN_VAIN = frozenset(
+    {
+        ReturnStatus.rejected,
+        ReturnStatus.not_received,
+        ReturnStatus.cancelled,
+        ReturnStatus.replacement_rejected,
+        ReturnStatus.replacement_cancelled,
+    }
+)
 
 
 @dataclass(slots=True)
@@ -64,7 +78,7 @@ class Return:
     order_id: str
     user_id: str
     type: str
-    """REFUND, where the buyer keeps the goods, or RETURN_AND_REFUND."""
+    """REFUND, where the buyer keeps the goods, RETURN_AND_REFUND, or REPLACEMENT."""
     status: ReturnStatus
     created_at: int
     updated_at: int
@@ -75,16 +89,42 @@ class Return:
     whole: bool
     """Whether no unit of the order is left after it: then its shipping is paid back, too."""
     deadline: int | None = None
-    """Until when the seller may answer; then TikTok answers."""
+    """Until when the seller (or, to an offer, the buyer) may answer; then TikTok answers."""
     quick: bool = False
     """Whether the buyer is refunded as soon as the goods are on their way."""
     tracking: str = ""
     provider_id: str = ""
     provider: str = ""
+    keeps: bool = False
+    """Whether the buyer keeps goods that were to come back."""
+    offer: str = ""
+    """What the seller offered instead, in the order's currency; empty for none."""
+    offer_refused: bool = False
+    taken: bool = False
+    """Whether the buyer took the offer."""
+    arbitration: str = ""
+    """What TikTok says of it, once the buyer called; empty before."""
+    compensated: str = ""
+    """What TikTok gave the seller when it decided otherwise later."""
+    pre_id: str = ""
+    next_id: str = ""
+    """The requests before and after it, where it was edited."""
+    new_order_id: str = ""
+    """The order that replaces the goods."""
     keys: list[str] = field(default_factory=list[str])
     """Decisions that were taken, each with its idempotency key."""
     history: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
     """(when, who, what happened)."""
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether it is over, and the buyer got nothing by it."""
+        return self.status in _IN_VAIN and self.arbitration != "IN_PROGRESS"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows any more by itself."""
+        return self.is_in_vain or self.status in REFUNDED or self.status is ReturnStatus.replaced
 
 
 _KEPT = (
@@ -97,6 +137,15 @@ _KEPT = (
     "tracking",
     "provider_id",
     "provider",
+    "keeps",
+    "offer",
+    "offer_refused",
+    "taken",
+    "arbitration",
+    "compensated",
+    "pre_id",
+    "next_id",
+    "new_order_id",
     "keys",
     "history",
 )
@@ -118,6 +167,9 @@ class ReturnFilter:
     user_ids: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
+    arbitrations: tuple[str, ...] = ()
+    has_offer: bool = False
+    """Only those of which the seller offered a part."""
     create_time_ge: int | None = None
     create_time_lt: int | None = None
     update_time_ge: int | None = None
@@ -182,6 +234,8 @@ class ReturnStore:
             *_among("user_id", wanted.user_ids),
             *_among("return_type", wanted.types),
             *_among("status", wanted.statuses),
+            *_among("json_extract(body, '$.arbitration')", wanted.arbitrations),
+            ("json_extract(body, '$.offer') <> ?", "" if wanted.has_offer else None),
             ("create_time >= ?", wanted.create_time_ge),
             ("create_time < ?", wanted.create_time_lt),
             ("update_time >= ?", wanted.update_time_ge),

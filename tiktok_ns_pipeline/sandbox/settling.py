@@ -26,6 +26,7 @@ from tiktok_ns_pipeline.sandbox.settling_store import StatementStore
 from tiktok_ns_pipeline.sandbox.settling_truth import FinanceTruth, finance_truth
 from tiktok_ns_pipeline.sandbox.statements import (
     ORDER,
+    PART,
     RESERVE,
     Statement,
     Transaction,
@@ -88,6 +89,30 @@ class Settling:
         left = [line_id for line_id in self._not_refunded(order.facts) if line_id in line_ids]
         if left:
             self._refund(order, at, left)
+
+    def refund_part(self, order_id: str, at: int, line_ids: Sequence[str], amount: Decimal) -> None:
+        """The buyer keeps these units for a part of the money: a transaction of its own, which settles
+        with the sale, or now where that has settled."""
+        sale = self.store.sale_of(order_id)
+        if not self._world.mix.settles or sale is None:
+            return
+        one = Transaction(
+            "",
+            sale.shop,
+            ORDER,
+            rules.Amounts(revenue={"refund_subtotal_before_discount_amount": -amount}),
+            order_id=order_id,
+            order_create_time=sale.order_create_time,
+            line_ids=list(line_ids),
+            delivered_at=sale.delivered_at,
+            form=PART,
+        )
+        if sale.settled_at is not None or sale.due is None:
+            self._settled(one, at)
+            return
+        one.due = max(sale.due, at)
+        self.store.add(one)
+        self._later(one.due, f"part:{one.number}", self._world.found(order_id).number)
 
     def adjust(
         self, shop: str, kind: str, amount: Decimal, *, order_id: str = "", form: str = ""
@@ -163,6 +188,8 @@ class Settling:
         match what:
             case "settle":
                 self._settle(event, self.store.transaction(int(subject)), at)
+            case "part":
+                self._settled(self.store.transaction(int(subject)), at)
             case "refund":
                 self._refund_by_chance(event, at)
             case "release":
@@ -266,7 +293,7 @@ class Settling:
         known = [one for one in self.store.of_order(facts.order_id) if one.type == ORDER]
         if not known:
             raise ValueError(f"order {facts.order_id} is not being settled")
-        before = frozenset(line_id for one in known for line_id in one.line_ids)
+        before = frozenset(line_id for one in known if one.form != PART for line_id in one.line_ids)
         open_ids = self._not_refunded(facts)
         now = list(open_ids if line_ids is None else line_ids)
         if not now or not set(now) <= set(open_ids):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from tiktok_ns_pipeline.money import Money
 from tiktok_ns_pipeline.sandbox.facts import ZERO, LineFacts, OrderFacts
 from tiktok_ns_pipeline.sandbox.settling_rules import Amounts, Parts, goods_of
-from tiktok_ns_pipeline.sandbox.statements import Transaction
+from tiktok_ns_pipeline.sandbox.statements import PART, Transaction
 
 _SHARED = ("shipping", "fee", "tax", "memo", "shipping_memo")
 
@@ -35,8 +35,12 @@ def by_sku(facts: OrderFacts, one: Transaction, *, is_sale: bool) -> list[SkuPar
     weights = [goods_of(group) for group in groups.values()]
     if not sum(weights, ZERO):
         weights = [Decimal(len(group)) for group in groups.values()]
-    parts = [Amounts(revenue=_revenue(group, back, is_sale=is_sale)) for group in groups.values()]
-    for group in _SHARED:
+    shared, parts = _SHARED, [Amounts() for _ in groups]
+    if one.form == PART:
+        shared = ("revenue", *_SHARED)
+    else:
+        parts = [Amounts(revenue=_revenue(group, back, is_sale=is_sale)) for group in groups.values()]
+    for group in shared:
         whole: Parts = getattr(one.amounts, group)
         for name, amount in whole.items():
             shares = Money(amount, facts.currency).allocate(weights)

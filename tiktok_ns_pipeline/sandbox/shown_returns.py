@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
+from tiktok_ns_pipeline.money import Money
 from tiktok_ns_pipeline.sandbox.documents import Document
 from tiktok_ns_pipeline.sandbox.facts import ZERO, LineFacts, OrderFacts
 from tiktok_ns_pipeline.sandbox.order_store import Order
-from tiktok_ns_pipeline.sandbox.returning import REASONS, refund_amounts
-from tiktok_ns_pipeline.sandbox.returns import REFUND, Return, ReturnStatus
+from tiktok_ns_pipeline.sandbox.return_rules import REASONS, buyer_gets, refund_amounts
+from tiktok_ns_pipeline.sandbox.returns import REFUND, REFUNDED, REPLACEMENT, Return, ReturnStatus
 from tiktok_ns_pipeline.sandbox.wire import amount_text
 
 _LINE_ID_STEP = 65_536
@@ -32,15 +34,19 @@ def return_row(one: Return, order: Order) -> Document:
         "return_reason_text": REASONS.get(one.reason, one.reason),
         "create_time": one.created_at,
         "update_time": one.updated_at,
-        "refund_amount": _refund(facts, one.line_ids, whole=one.whole),
         "discount_amount": [_discounts(facts, lines)],
         "is_combined_return": False,
         "combined_return_id": "0",
         "is_quick_refund": one.quick,
         "return_line_items": [
-            _line(one, index, line, displays.get(line.id), facts) for index, line in enumerate(lines)
+            _line(one, index, line, displays.get(line.id)) for index, line in enumerate(lines)
         ],
     }
+    # A replacement moves goods without a refund (T 6.5).
+    if one.type != REPLACEMENT or one.status in REFUNDED:
+        row["refund_amount"] = _refund(facts.currency, *buyer_gets(one, facts))
+        for shown, amount in zip(row["return_line_items"], _units(one, facts, lines), strict=True):
+            shown["refund_amount"] = _refund(facts.currency, *amount)
     if one.type != REFUND:
         row |= {
             "shipment_type": "PLATFORM",
@@ -58,7 +64,8 @@ def return_row(one: Return, order: Order) -> Document:
     if one.tracking:
         row["return_tracking_number"] = one.tracking
         row["return_provider_id"], row["return_provider_name"] = one.provider_id, one.provider
-    if one.deadline is not None:
+    row |= _disputed(one, facts.currency)
+    if one.deadline is not None and one.status is not ReturnStatus.awaiting_buyer:
         row["seller_next_action_response"] = [{"action": _action(one), "deadline": one.deadline}]
     return row
 
@@ -72,16 +79,34 @@ def record_rows(one: Return) -> list[Document]:
 
 
 def _action(one: Return) -> str:
+    if one.type == REPLACEMENT:
+        return "SELLER_RESPOND_REPLACEMENT"
     if one.status is ReturnStatus.shipped:
         return "SELLER_RESPOND_RECEIVE_PACKAGE"
     return "SELLER_RESPOND_REFUND" if one.type == REFUND else "SELLER_RESPOND_RETURN"
 
 
-def _line(one: Return, index: int, line: LineFacts, display: Document | None, facts: OrderFacts) -> Document:
+def _disputed(one: Return, currency: str) -> Document:
+    """What buyer and seller did not agree on, and where a request was edited."""
+    shown: Document = {}
+    if one.arbitration:
+        shown["arbitration_status"] = one.arbitration
+    if one.keeps or one.taken:
+        shown["can_buyer_keep_item"] = True
+    if one.offer:
+        shown["seller_proposed_return_type"] = "PARTIAL_REFUND"
+        shown["partial_refund"] = {"amount": amount_text(Decimal(one.offer)), "currency": currency}
+        shown["buyer_rejected_partial_refund"] = one.offer_refused
+    for name, value in (("pre_return_id", one.pre_id), ("next_return_id", one.next_id)):
+        if value:
+            shown[name] = value
+    return shown
+
+
+def _line(one: Return, index: int, line: LineFacts, display: Document | None) -> Document:
     shown: Document = {
         "return_line_item_id": str(int(one.id) + (index + 1) * _LINE_ID_STEP),
         "order_line_item_id": line.id,
-        "refund_amount": _refund(facts, [line.id], whole=False),
     }
     if display is not None:
         names = ("sku_id", "sku_name", "seller_sku", "product_name")
@@ -90,12 +115,22 @@ def _line(one: Return, index: int, line: LineFacts, display: Document | None, fa
     return shown
 
 
-def _refund(facts: OrderFacts, line_ids: Sequence[str], *, whole: bool) -> Document:
-    goods, fee, on_top = refund_amounts(facts, line_ids, whole=whole)
-    percent = _VAT_INSIDE.get(facts.currency)
-    tax = on_top if percent is None else (goods * percent / (100 + percent)).quantize(goods)
+def _units(
+    one: Return, facts: OrderFacts, lines: Sequence[LineFacts]
+) -> list[tuple[Decimal, Decimal, Decimal]]:
+    """What the buyer gets for each unit; an offer is spread over all of them."""
+    if not one.taken:
+        return [refund_amounts(facts, [line.id], whole=False) for line in lines]
+    weights = [line.sale_price for line in lines]
+    shares = Money(Decimal(one.offer), facts.currency).allocate(weights)
+    return [(share.amount, ZERO, ZERO) for share in shares]
+
+
+def _refund(currency: str, goods: Decimal, fee: Decimal, on_top: Decimal) -> Document:
+    percent = _VAT_INSIDE.get(currency)
+    tax = on_top if percent is None else (goods * percent / (100 + percent)).quantize(Decimal(1))
     return {
-        "currency": facts.currency,
+        "currency": currency,
         "refund_total": amount_text(goods + fee + on_top),
         "refund_subtotal": amount_text(goods),
         "refund_shipping_fee": amount_text(fee),

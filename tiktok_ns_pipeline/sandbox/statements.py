@@ -28,6 +28,8 @@ _FIRST_IDS = {
 _ID_STEP = 1_000_003
 
 ORDER, RESERVE = "ORDER", "RESERVE"
+PART = "part"
+"""Form of a transaction of an order, see `Transaction.form`."""
 PAID, PROCESSING, FAILED = "PAID", "PROCESSING", "FAILED"
 
 
@@ -71,7 +73,7 @@ class Transaction:
     release_time: int | None = None
     form: str = ""
     """How an adjustment shows its money: plainly, in the revenue (`revenue`), or only in the sum (`bare`),
-    see T 7.5."""
+    see T 7.5. Of an order `part`: a part of the money for units that stay with the buyer."""
 
     @property
     def currency(self) -> str:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+from typing import Any, cast
 
+from tiktok_ns_pipeline.money import MoneyError, exact_decimal
 from tiktok_ns_pipeline.sandbox.refusals import Refusal, refused
-from tiktok_ns_pipeline.sandbox.returning import DECISIONS, REJECT_REASONS
-from tiktok_ns_pipeline.sandbox.returns import REFUND, RETURN_AND_REFUND, ReturnFilter, ReturnStatus
+from tiktok_ns_pipeline.sandbox.return_rules import APPROVALS, OFFER, REJECT_REASONS, REJECTIONS
+from tiktok_ns_pipeline.sandbox.returns import (
+    REFUND,
+    REPLACEMENT,
+    RETURN_AND_REFUND,
+    ReturnFilter,
+    ReturnStatus,
+)
 from tiktok_ns_pipeline.sandbox.shown_returns import record_rows, return_row
 from tiktok_ns_pipeline.sandbox.tiktok_calls import (
     Call,
@@ -22,7 +31,8 @@ from tiktok_ns_pipeline.sandbox.tiktok_routes import Desks, Route
 
 _LEAST_PER_PAGE, _MOST_PER_PAGE = 10, 50
 _LONGEST_KEY = 255
-_TYPES = (REFUND, RETURN_AND_REFUND, "REPLACEMENT")
+_TYPES = (REFUND, RETURN_AND_REFUND, REPLACEMENT)
+_ARBITRATIONS = ("IN_PROGRESS", "SUPPORT_BUYER", "SUPPORT_SELLER", "CLOSED")
 
 
 def search_returns(desks: Desks, call: Call) -> str:
@@ -34,6 +44,12 @@ def search_returns(desks: Desks, call: Call) -> str:
         one_of("return_types", kind, _TYPES)
     for status in statuses:
         one_of("return_status", status, tuple(ReturnStatus))
+    arbitrations = texts_in(body, "arbitration_status")
+    for arbitration in arbitrations:
+        one_of("arbitration_status", arbitration, _ARBITRATIONS)
+    proposed = texts_in(body, "seller_proposed_return_type")
+    for kind in proposed:
+        one_of("seller_proposed_return_type", kind, ("PARTIAL_REFUND",))
     wanted = ReturnFilter(
         shop=call.shop.key,
         sort_field=sort_field,
@@ -43,6 +59,8 @@ def search_returns(desks: Desks, call: Call) -> str:
         user_ids=texts_in(body, "buyer_user_ids"),
         types=types,
         statuses=statuses,
+        arbitrations=arbitrations,
+        has_offer=bool(proposed),
         **times,
     )
     size = _page_size(call)
@@ -54,13 +72,31 @@ def search_returns(desks: Desks, call: Call) -> str:
 
 
 def approve(desks: Desks, call: Call) -> str:
-    """Refund, let the goods come, or accept what came."""
-    return _decide(desks, call, "APPROVE_")
+    """Refund, let the goods come, accept what came, replace it, or offer a part of the money."""
+    body = call.json_body()
+    decision = text_in(body, "decision")
+    if decision not in APPROVALS:
+        raise refused(25001001)
+    desks.world.returns.decide(
+        call.shop,
+        call.path_values["return_id"],
+        decision,
+        _key(call),
+        keeps=body.get("buyer_keep_item") is True,
+        offer=_offer(call, body) if decision == OFFER else None,
+    )
+    return "{}"
 
 
 def reject(desks: Desks, call: Call) -> str:
-    """Refuse the refund, the return, or the parcel."""
-    return _decide(desks, call, "REJECT_")
+    """Refuse the refund, the return, the replacement or the parcel."""
+    body = call.json_body()
+    decision = text_in(body, "decision")
+    if decision not in REJECTIONS:
+        raise refused(25001001)
+    reason = text_in(body, "reject_reason")
+    desks.world.returns.decide(call.shop, call.path_values["return_id"], decision, _key(call), reason)
+    return "{}"
 
 
 def records(desks: Desks, call: Call) -> str:
@@ -83,17 +119,24 @@ def create_return(desks: Desks, call: Call) -> str:
     return json.dumps({"return_id": one.id, "return_status": one.status.value})
 
 
-def _decide(desks: Desks, call: Call, sort: str) -> str:
-    body = call.json_body()
-    decision = text_in(body, "decision")
-    if decision not in DECISIONS or not decision.startswith(sort):
-        raise refused(25001001)
-    reason = text_in(body, "reject_reason") if sort == "REJECT_" else ""
+def _offer(call: Call, body: dict[str, Any]) -> Decimal:
+    """The part of the money, in the shop's currency."""
+    offered: object = body.get("partial_refund")
+    if not isinstance(offered, dict):
+        raise Refusal(36009004, "partial_refund is a required field", 400)
+    given = cast(dict[str, Any], offered)
+    one_of("currency", text_in(given, "currency"), (call.shop.currency,))
+    try:
+        return exact_decimal(text_in(given, "amount"))
+    except MoneyError:
+        raise refused(25001001) from None
+
+
+def _key(call: Call) -> str:
     key = call.query.get("idempotency_key", "")
     if len(key) > _LONGEST_KEY:
         raise refused(25001001)
-    desks.world.returns.decide(call.shop, call.path_values["return_id"], decision, key, reason)
-    return "{}"
+    return key
 
 
 def reject_reasons_of_return(desks: Desks, call: Call, return_id: str) -> str | None:
