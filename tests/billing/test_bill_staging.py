@@ -27,7 +27,14 @@ FIELDS = FieldNames("custbody_tts_order_id", "custbody_tts_shop", "custbody_tts_
 KEY = "custcol_tts_line_key"
 JUNE = date(2026, 6, 1)
 OPEN = Periods([Period("Jun 2026", JUNE, date(2026, 6, 30), is_open=True)])
-CASH_SALE = 'billing: {policy: cash_sale, account_id: "125"}'
+
+
+def into(account_id: str) -> str:
+    """Cash Sales into that clearing account."""
+    return f'billing: {{policy: cash_sale, account_id: "{account_id}"}}'
+
+
+CASH_SALE = into("125")
 
 
 def shop(billing: str = CASH_SALE) -> Shop:
@@ -191,7 +198,7 @@ def test_tax_is_the_orders_own_share_whatever_the_engine(engine: Any) -> None:
         made = order(
             books, taxed, customer_id=british, taxDetailsOverride=True, taxDetails={"items": [detail]}
         )
-    pounds = shop(CASH_SALE).model_copy(update={"currency": "GBP", "currency_id": "2"})
+    pounds = shop(into("126")).model_copy(update={"currency": "GBP", "currency_id": "2"})
     taxes = [billed(books, made, {1: 1}, of=pounds).get("taxTotal") for _ in range(3)]
     assert taxes == [D("1.67"), D("1.66"), D("1.67")]
 
@@ -206,7 +213,7 @@ def test_currencies_without_cents_are_shared_in_whole_units() -> None:
         taxDetailsOverride=True,
         taxDetails={"items": []},
     )
-    dong = shop().model_copy(update={"currency": "VND", "currency_id": "4"})
+    dong = shop(into("127")).model_copy(update={"currency": "VND", "currency_id": "4"})
     shares = [amounts(billed(books, made, {1: 1}, of=dong))[2] for _ in range(3)]
     assert shares == [-3333, -3334, -3333]
 
@@ -308,7 +315,8 @@ def test_however_an_order_is_shipped_its_bills_sum_to_it_to_the_cent(
     if shipping:
         body.append(line("901", 1, shipping, location=None, **{KEY: "shipping"}))
     made = order(books, *body, customer_id=customer(books, "2" if taxed else "1"))
-    of = shop().model_copy(update={"currency": "GBP", "currency_id": "2"} if taxed else {})
+    pounds = {"currency": "GBP", "currency_id": "2"}
+    of = shop(into("126")).model_copy(update=pounds) if taxed else shop()
     numbers = list(left)
     ordered = dict(left)
     bills: list[Record] = []

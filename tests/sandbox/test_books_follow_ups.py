@@ -297,7 +297,7 @@ class TestBilling:
 
     def test_documents_that_this_role_may_not_write_are_refused(self) -> None:
         with pytest.raises(BookError) as caught:
-            account().create("creditMemo", {})
+            account().create("customerDeposit", {})
         assert (caught.value.status, caught.value.code) == (403, "INSUFFICIENT_PERMISSION")
 
 

@@ -8,15 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.netsuite_account import account, customer, fields_of, line, order, select
-from tests.sandbox.test_books_closing import CLEARING, close, fulfil, status_of
+from tests.sandbox.test_books_closing import close, fulfil, status_of
 from tiktok_ns_pipeline.sandbox.books import BookError, Books
 
 GB = {"location": {"id": "9"}}
+# Clearing account by the order's currency.
+_CLEARINGS = {"1": "125", "2": "126"}
 DISCOUNT = line("902", None, "-1.00", location=None)
 
 
 def bill(books: Books, order_id: str, *lines: dict[str, Any], **fields: Any) -> Any:
-    body = {**CLEARING, **fields, "item": {"items": list(lines)}}
+    clearing = {"account": {"id": _CLEARINGS[fields_of(books, "salesOrder", order_id)["currency"]]}}
+    body = {**clearing, **fields, "item": {"items": list(lines)}}
     return books.transform("salesOrder", order_id, "cashSale", body).record
 
 

@@ -18,16 +18,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tiktok_ns_pipeline.clock import Clock
-from tiktok_ns_pipeline.sandbox.books import billing, fulfilments, journals, masters, movements, orders
+from tiktok_ns_pipeline.sandbox.books import movements, orders, rules
 from tiktok_ns_pipeline.sandbox.books.catalogue import SUITE_TAX_ONLY, RecordType, catalogue
-from tiktok_ns_pipeline.sandbox.books.desk import RECEIVABLE, Desk, PeriodState
+from tiktok_ns_pipeline.sandbox.books.desk import Desk, PeriodState
 from tiktok_ns_pipeline.sandbox.books.errors import (
-    BookError,
     invalid_content,
     invalid_identifier,
     nonexistent_instance,
     nonexistent_type,
-    refused,
     wrong_transaction,
 )
 from tiktok_ns_pipeline.sandbox.books.listing import parsed_filter
@@ -35,7 +33,6 @@ from tiktok_ns_pipeline.sandbox.books.pricing import TaxEngineName
 from tiktok_ns_pipeline.sandbox.books.projection import Projection
 from tiktok_ns_pipeline.sandbox.books.reading import BodyReader, NameCheck
 from tiktok_ns_pipeline.sandbox.books.rendering import Renderer
-from tiktok_ns_pipeline.sandbox.books.rows import posts
 from tiktok_ns_pipeline.sandbox.books.seed import add_missing_lists, seed, seed_items
 from tiktok_ns_pipeline.sandbox.books.stock import Figures, Place, Position, Stock
 from tiktok_ns_pipeline.sandbox.books.store import Changes, Record, Store
@@ -118,7 +115,7 @@ class Books:
             given, unknown = self._read(kind, body, names, script)
             if "id" in given:
                 raise invalid_content("a new record has no id yet.", "id")
-            return Saved(self._saved(None, self._made(kind, None, given, frozenset())), unknown)
+            return Saved(self._saved(None, rules.saved(self._desk, kind, None, given, frozenset())), unknown)
 
     def patch(
         self,
@@ -134,10 +131,7 @@ class Books:
             old = self.record(type_name, identifier)
             given, unknown = self._read(old.type, body, names, script)
             given.pop("id", None)
-            if old.type is fulfilments.ITEM_FULFILLMENT:
-                fulfilment, order = fulfilments.changed_fulfilment(self._desk, old, given, replace)
-                return Saved(self._saved(old, fulfilment, order), unknown)
-            return Saved(self._saved(old, self._made(old.type, old, given, replace)), unknown)
+            return Saved(self._saved(old, rules.saved(self._desk, old.type, old, given, replace)), unknown)
 
     def upsert(
         self,
@@ -171,27 +165,13 @@ class Books:
             target = self.kind(target_name)
             given, unknown = self._read(target, body, names, script)
             given.pop("id", None)
-            if source.type is orders.SALES_ORDER and target is fulfilments.ITEM_FULFILLMENT:
-                made, order = fulfilments.fulfilled(self._desk, source, given)
-            elif source.type is orders.SALES_ORDER and target.name in RECEIVABLE:
-                made, order = billing.billed_order(self._desk, target, source, given)
-            elif source.type in movements.ORDERED:
-                made, order = movements.followed_up(self._desk, target, source, given)
-            else:
-                raise refused(f"You can not initialize {target.path}: invalid reference {source.id}.")
-            return Saved(self._saved(None, made, order), unknown)
+            return Saved(self._saved(None, rules.followed(self._desk, source, target, given)), unknown)
 
     def delete(self, type_name: str, identifier: str) -> None:
         """Remove a record that nothing depends on. Raises BookError."""
         with self._lock:
             record = self.record(type_name, identifier)
-            if record.type.is_transaction and self._store.children(record.id):
-                raise refused("This record cannot be deleted because it has dependent records.")
-            if record.type.group == "entity" and self._has_transactions(record):
-                raise refused("This record cannot be deleted because it has dependent records.")
-            if posts(record):
-                self._desk.check_open(record)
-            self._commit(record, None, self._order_without(record))
+            self._commit(record, None, rules.without(self._desk, record))
 
     def record(self, type_name: str, identifier: str, url: str | None = None) -> Record:
         """The record of that id or `eid:` external id. Raises BookError as the service does (N 4.2)."""
@@ -313,6 +293,16 @@ class Books:
         """Which tax engine the account has."""
         return self._desk.tax_engine
 
+    def route_journals(self, on: bool) -> None:
+        """Whether journals wait for approval unless they are sent as approved (they do at first)."""
+        self._desk.routes_journals = on
+        self._write_setting("routes_journals", str(int(on)))
+
+    def refund_in_advance(self, on: bool) -> None:
+        """Whether returns may be credited before the goods are received (they may at first)."""
+        self._desk.refunds_in_advance = on
+        self._write_setting("refunds_in_advance", str(int(on)))
+
     def close_period(self, name: str) -> None:
         """Close the month called so, such as `Jan 2026`. Raises LookupError when there is none."""
         self.set_period(name, "closed")
@@ -357,35 +347,19 @@ class Books:
             script(kind, given)
         return given, tuple(reader.unknown)
 
-    def _made(
-        self, kind: RecordType, old: Record | None, given: dict[str, Any], replace: frozenset[str]
-    ) -> Record:
-        if kind is orders.SALES_ORDER:
-            return orders.saved_order(self._desk, old, given, replace)
-        if kind is journals.JOURNAL:
-            return journals.saved_journal(self._desk, old, given, replace)
-        if kind in movements.SAVED:
-            return movements.saved_movement(self._desk, kind, old, given, replace)
-        if kind.name in RECEIVABLE:
-            return billing.saved_bill(self._desk, kind, old, given, replace)
-        if kind is fulfilments.ITEM_FULFILLMENT:
-            raise refused("An item fulfillment is made from a sales order only.")
-        if kind.is_transaction:
-            needed = f"You need a higher level of the 'Transactions -> {kind.label}' permission"
-            raise BookError(403, "INSUFFICIENT_PERMISSION", f"Permission Violation: {needed}.")
-        return masters.saved_master(self._desk, kind, old, given, replace)
-
-    def _saved(self, old: Record | None, new: Record, order: Record | None = None) -> Record:
-        self._commit(old, new, order)
+    def _saved(self, old: Record | None, made: rules.Made) -> Record:
+        new, others = made
+        self._commit(old, new, others)
         return new
 
-    def _commit(self, old: Record | None, new: Record | None, order: Record | None) -> None:
-        """Store a change and the order that it moves, then let stock follow, all at one instant."""
+    def _commit(self, old: Record | None, new: Record | None, others: list[Record]) -> None:
+        """Store a change and what changes with it, then let stock follow, all at one instant."""
         now = self._desk.now()
-        order_before = self._store.get(order.type.path, order.id) if order else None
+        pairs = [(self._store.get(one.type.path, one.id), one) for one in others]
         removed = [old] if old is not None and new is None else []
-        self._store.commit(now, [one for one in (new, order) if one is not None], removed)
-        movements.follow(self._desk, order_before, order)
+        self._store.commit(now, [one for one in (new, *others) if one is not None], removed)
+        for before, after in pairs:
+            movements.follow(self._desk, before, after)
         movements.follow(self._desk, old, new)
         self._note_stock(now)
 
@@ -401,26 +375,6 @@ class Books:
         stock.changed_orders.clear()
         self._store.save()
 
-    def _order_without(self, record: Record) -> Record | None:
-        """The order as it is once a fulfilment or bill of it is gone."""
-        origin = record.get("createdFrom")
-        if origin is None:
-            return None
-        order = self._desk.the("transaction", origin)
-        if order.type in movements.ORDERED:
-            return movements.order_after(self._desk, order, record, -1)
-        if record.type is fulfilments.ITEM_FULFILLMENT:
-            return fulfilments.order_after(self._desk, order, record, None)
-        return billing.order_after(self._desk, order, record, -1)
-
-    def _has_transactions(self, customer: Record) -> bool:
-        return any(
-            record.get("entity") == customer.id
-            for kind in catalogue().types.values()
-            if kind.is_transaction
-            for record in self._store.all(kind.path)
-        )
-
     def _shown(self, record: Record) -> dict[str, Any]:
         return Renderer(self.base_url, self.find, expand=True).record(self.live(record))
 
@@ -432,11 +386,10 @@ class Books:
 
     def _read_settings(self) -> None:
         file = self._store.file
-        row = (
-            file.execute("SELECT value FROM settings WHERE name = 'tax_engine'").fetchone() if file else None
-        )
-        if row is not None:
-            self._desk.tax_engine = row[0]
+        settings = dict(file.execute("SELECT name, value FROM settings")) if file else {}
+        self._desk.tax_engine = settings.get("tax_engine", self._desk.tax_engine)
+        self._desk.routes_journals = bool(int(settings.get("routes_journals", "1")))
+        self._desk.refunds_in_advance = bool(int(settings.get("refunds_in_advance", "1")))
 
     def _write_setting(self, name: str, value: str) -> None:
         if self._store.file is not None:

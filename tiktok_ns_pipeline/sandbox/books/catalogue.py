@@ -116,7 +116,16 @@ _ITEMS = {
     "assemblyItem": ("Assembly", "Assembly/Bill of Materials"),
 }
 # Lists that are referred to but not served (N 5.11 says periods cannot be read as a REST list).
-_UNSERVED = ("customForm", "taxType", "taxSchedule", "accountingPeriod", "pricingGroup", "nexus")
+_UNSERVED = (
+    "customForm",
+    "taxType",
+    "taxSchedule",
+    "accountingPeriod",
+    "pricingGroup",
+    "nexus",
+    "paymentOption",
+    "paymentMethod",
+)
 
 # Fields that only an account with SuiteTax has (N 5.12).
 SUITE_TAX_ONLY = frozenset({"taxDetails", "taxDetailsOverride", "taxRegOverride", "taxDetailsReference"})

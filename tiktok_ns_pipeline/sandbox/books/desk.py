@@ -7,9 +7,10 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Literal
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from tiktok_ns_pipeline.clock import Clock
@@ -24,7 +25,7 @@ from tiktok_ns_pipeline.sandbox.books.store import Record, Store
 _GROUPS = {"item": "item", "entity": "entity", "transaction": "transaction", "customer": "entity"}
 
 # Types that a lock of receivables stops.
-RECEIVABLE = {"invoice", "cashSale"}
+RECEIVABLE = {"invoice", "cashSale", "creditMemo", "cashRefund", "customerPayment", "customerRefund"}
 
 PeriodState = Literal["open", "receivables locked", "locked", "closed"]
 """How far a month is shut; locks still let adjusting people in, `closed` nobody."""
@@ -46,6 +47,10 @@ class Desk:
         self.stock = stock
         self.zone = zone
         self.tax_engine: TaxEngineName = "suitetax"
+        self.routes_journals = True
+        """Whether a journal waits for approval unless it is sent as approved."""
+        self.refunds_in_advance = True
+        """Whether what a return authorization allows may be credited before it is received."""
         self._clock = clock
 
     def now(self) -> datetime:
@@ -119,6 +124,12 @@ class Desk:
         rate: Decimal = self.the("currency", currency).get("exchangeRate")
         return (rate / self.the("currency", base).get("exchangeRate")).quantize(Decimal("0.00000001"))
 
+    def to_base(self, amount: Decimal, rate: Decimal, subsidiary: str) -> Decimal:
+        """An amount in the subsidiary's base currency, rounded half up to that currency's precision."""
+        base = self.the("currency", self.the("subsidiary", subsidiary).get("currency"))
+        unit = Decimal(1).scaleb(-int(base.get("currencyPrecision")))
+        return (amount * rate).quantize(unit, rounding=ROUND_HALF_UP)
+
     def period_of(self, day: str, *, must_be_open: bool, receivable: bool = False) -> str:
         """Id of the month that a day belongs to. Raises BookError when it must be open and is not.
 
@@ -128,6 +139,18 @@ class Desk:
         if period is None or (must_be_open and _is_shut(period, receivable)):
             raise closed_period()
         return period.id
+
+    def posting_period(
+        self, body: Mapping[str, Any], given: Mapping[str, Any], *, receivable: bool = False
+    ) -> str:
+        """The open month that a document posts to: that of its day unless `given` names one.
+
+        Raises BookError.
+        """
+        named = body.get("postingPeriod") if "tranDate" not in given else given.get("postingPeriod")
+        if named is not None:
+            return self.open_month(named, receivable=receivable)
+        return self.period_of(body["tranDate"], must_be_open=True, receivable=receivable)
 
     def open_month(self, identifier: str, *, receivable: bool = False) -> str:
         """The id, if it is that of an open month. Raises BookError."""

@@ -166,7 +166,7 @@ def _line(
         for _, number in parts:
             own["_stockQuantity"] = quantity * number
         return [own]
-    return [own, *_member_lines(desk, own, parts)]
+    return [own, *member_lines(desk, own, parts)]
 
 
 _CARRIED = frozenset(catalogue().schemas["itemFulfillment.item"].fields) & {
@@ -177,7 +177,8 @@ _CARRIED = frozenset(catalogue().schemas["itemFulfillment.item"].fields) & {
 }
 
 
-def _member_lines(desk: Desk, kit: Line, parts: list[tuple[str, Decimal]]) -> list[Line]:
+def member_lines(desk: Desk, kit: Line, parts: list[tuple[str, Decimal]]) -> list[Line]:
+    """What leaves or reaches a warehouse with a kit's line, as lines beside it."""
     lines: list[Line] = []
     for offset, (identifier, number) in enumerate(parts, start=1):
         item = desk.the("item", identifier)

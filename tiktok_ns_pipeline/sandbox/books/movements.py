@@ -248,13 +248,15 @@ def effects(record: Record | None) -> Iterator[tuple[Place, Effect]]:
     """What a document adds to places, in stock units."""
     if record is None:
         return
-    if record.type in {ADJUSTMENT, TRANSFER, RECEIPT}:
+    if record.type in {ADJUSTMENT, TRANSFER}:
         for line in moved(record):
             yield (line.item, line.location), Effect(on_hand=line.quantity)
-    elif record.type is ITEM_FULFILLMENT and record.get("shipStatus") == "C":
+    elif record.type is RECEIPT or record.get("shipStatus") == "C":
+        sign = 1 if record.type is RECEIPT else -1
         for line in record.lines():
             if "_stockQuantity" in line:
-                yield (line["item"], line["location"]), Effect(on_hand=-Decimal(line["_stockQuantity"]))
+                quantity = sign * Decimal(line["_stockQuantity"])
+                yield (line["item"], line["location"]), Effect(on_hand=quantity)
     elif record.type is TRANSFER_ORDER:
         for line in record.lines():
             under_way = line["quantityFulfilled"] - line["quantityReceived"]

@@ -35,6 +35,7 @@ from tiktok_ns_pipeline.sandbox.books.pricing import (
     taxed,
     totalled,
 )
+from tiktok_ns_pipeline.sandbox.books.shares import ordered
 from tiktok_ns_pipeline.sandbox.books.stock import Holder, Place
 from tiktok_ns_pipeline.sandbox.books.store import Record
 
@@ -44,7 +45,6 @@ Held = Callable[[Place, Holder], Decimal]
 """What an order line holds at a place, in stock units."""
 
 _ZERO = Decimal(0)
-_ONE = Decimal(1)
 # Counts that follow-up documents keep on an order line.
 COUNTS = ("quantityPicked", "quantityPacked", "quantityFulfilled", "quantityBilled")
 # States in which an order waits for goods and therefore holds stock.
@@ -109,6 +109,22 @@ def check_subsidiary(desk: Desk, subsidiary: str, name: str, identifier: str | N
         raise invalid_value(identifier, name, path)
 
 
+def check_account(desk: Desk, body: Mapping[str, Any], identifier: str | None, path: str) -> None:
+    """Refuse an account that `body`'s subsidiary does not have, or that is kept in a foreign currency.
+
+    An account with a currency takes its own and, where it is the subsidiary's base currency, any (N 6
+    no. 11).
+    """
+    if identifier is None:
+        return
+    check_subsidiary(desk, body["subsidiary"], "account", identifier, path)
+    account = desk.the("account", identifier)
+    base = desk.the("subsidiary", body["subsidiary"]).get("currency")
+    fits = account.get("currency") in {None, body["currency"], base}
+    if not fits or account.get("isInactive") or account.get("isSummary"):
+        raise invalid_value(identifier, "account", path)
+
+
 def numbered(desk: Desk, kind: RecordType, old: Record | None, body: dict[str, Any]) -> Record:
     """The transaction with id, number and dates; `body` is complete but for these."""
     identifier = old.id if old else None
@@ -168,11 +184,6 @@ def to_bill(line: Mapping[str, Any]) -> Decimal:
     else:
         source = _ZERO if line.get("isClosed") else ordered(line)
     return max(source - line["quantityBilled"], _ZERO)
-
-
-def ordered(line: Mapping[str, Any]) -> Decimal:
-    """Quantity of an order line; a line without one counts as one."""
-    return line.get("quantity", _ONE)
 
 
 def _lines(desk: Desk, old: Record | None, given: Mapping[str, Any], replace: frozenset[str]) -> Merged:

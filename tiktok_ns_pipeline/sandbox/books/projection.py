@@ -151,7 +151,7 @@ class Projection:
         header = header_row(record, self._desk)
         yield "transaction", header
         yield from (("transactionline", row) for row in line_rows(record, header, self._desk, held))
-        yield from (("previoustransactionlinelink", row) for row in link_rows(record, header))
+        yield from (("previoustransactionlinelink", row) for row in link_rows(record, header, self._desk))
         for posting in postings(self._desk, record):
             yield "transactionaccountingline", accounting_row(record, header, posting)
         address = record.get("shippingAddress")

@@ -15,21 +15,31 @@ from zoneinfo import ZoneInfo
 
 from tiktok_ns_pipeline.sandbox.books import movements, orders
 from tiktok_ns_pipeline.sandbox.books.desk import Desk
-from tiktok_ns_pipeline.sandbox.books.postings import Posting
+from tiktok_ns_pipeline.sandbox.books.postings import Posting, postings
+from tiktok_ns_pipeline.sandbox.books.shares import ordered
 from tiktok_ns_pipeline.sandbox.books.stock import Figures, Place
 from tiktok_ns_pipeline.sandbox.books.store import Record
 
 Row = dict[str, Any]
 
 # Line numbers beside those of the document's own lines.
-_TAX_LINE, _SHIPPING_LINE, _COST_LINES = 900_000, 900_001, 800_000
+_TAX_LINE, _SHIPPING_LINE, _HANDLING_LINE, _DISCOUNT_LINE = 900_000, 900_001, 900_002, 900_003
+_COST_LINES = 800_000
 _PACKAGES = {"package": "", "packageUps": "Ups", "packageUsps": "Usps", "packageFedex": "FedEx"}
 _LINK_TYPES = {
     "itemFulfillment": "ShipRcpt",
     "itemReceipt": "ShipRcpt",
     "invoice": "OrdBill",
     "cashSale": "OrdBill",
+    "returnAuthorization": "SaleRet",
 }
+# Credits are linked by what they are made from.
+_CREDIT_LINKS = {"returnAuthorization": "RcptBill", "invoice": "SaleRet", "cashSale": "SaleRet"}
+# Documents that give back: amounts and quantities have the opposite sign of a sale's.
+_GIVING_BACK = {"returnAuthorization", "creditMemo", "cashRefund", "customerRefund"}
+# Documents without goods: their lines are their postings.
+_MONEY = {"customerPayment", "customerRefund", "deposit"}
+_NEVER_POSTED = {"salesOrder", "returnAuthorization"}
 _ZERO = Decimal(0)
 
 
@@ -94,6 +104,7 @@ def header_row(record: Record, desk: Desk) -> Row:
     total: Decimal = fields.get("total", _ZERO)
     if record.type.name == "journalEntry":
         total = sum((line.get("debit", _ZERO) for line in record.lines("line")), _ZERO)
+    total *= _sign(record)
     return {
         **{name: value for name, value in lower_case(fields).items() if not isinstance(value, (list, dict))},
         "id": int(record.id),
@@ -103,22 +114,31 @@ def header_row(record: Record, desk: Desk) -> Row:
         "createddate": _instant(fields["createdDate"], desk.zone),
         "lastmodifieddate": _instant(fields["lastModifiedDate"], desk.zone),
         "duedate": _day(fields.get("dueDate")),
-        "entity": fields.get("entity"),
+        "entity": fields.get("entity") or fields.get("customer"),
         "foreigntotal": total,
-        "total": round(total * rate, 2),
+        "total": _base(desk, record, total, rate),
         "posting": _flag(posts(record)),
         "shippingaddress": int(record.id) if fields.get("shippingAddress") else None,
         "voided": "F",
     }
 
 
+def _sign(record: Record) -> int:
+    return -1 if record.type.name in _GIVING_BACK else 1
+
+
+def _base(desk: Desk, record: Record, amount: Decimal, rate: Decimal) -> Decimal:
+    """An amount in the base currency of the record's subsidiary."""
+    return desk.to_base(amount, rate, record.get("subsidiary"))
+
+
 def posts(record: Record) -> bool:
-    """Whether a transaction counts in the ledger: orders never, journals once approved."""
+    """Whether a transaction counts in the ledger: orders and returns never, journals once approved."""
     if record.type.name == "itemFulfillment":
         return record.get("shipStatus") == "C"
     if record.type.name == "journalEntry":
         return bool(record.get("approved"))
-    return record.type is not orders.SALES_ORDER and record.type not in movements.ORDERED
+    return record.type.name not in _NEVER_POSTED and record.type not in movements.ORDERED
 
 
 def line_rows(record: Record, header: Row, desk: Desk, held: orders.Held | None) -> Iterator[Row]:
@@ -132,7 +152,7 @@ def line_rows(record: Record, header: Row, desk: Desk, held: orders.Held | None)
         "donotdisplayline": "F",
         "isclosed": "F",
         "subsidiary": record.get("subsidiary"),
-        "entity": record.get("entity"),
+        "entity": header["entity"],
         "createdfrom": record.get("createdFrom"),
     }
     yield {
@@ -140,7 +160,8 @@ def line_rows(record: Record, header: Row, desk: Desk, held: orders.Held | None)
         "id": 0,
         "linesequencenumber": 0,
         "mainline": "T",
-        "foreignamount": header["foreigntotal"],
+        # A journal has no main amount: its lines are all of it.
+        "foreignamount": None if record.type.name == "journalEntry" else header["foreigntotal"],
         "netamount": header["total"],
         "location": record.get("location"),
         "department": record.get("department"),
@@ -156,18 +177,24 @@ def line_rows(record: Record, header: Row, desk: Desk, held: orders.Held | None)
     if record.type in movements.SAVED or record.type is movements.RECEIPT:
         yield from (_moved_line(base, record, line, desk) for line in movements.moved(record))
         return
+    if record.type.name in _MONEY:
+        yield from _money_lines(base, record, desk)
+        return
     rate: Decimal = record.get("exchangeRate", Decimal(1))
     shown = orders.live_lines(desk, record, held) if record.type is orders.SALES_ORDER else record.lines()
     for index, line in enumerate(shown, start=1):
         yield _goods_line({**base, "linesequencenumber": index}, record, line, rate, desk)
-    yield from _side_lines(base, record, rate)
+    yield from _side_lines(base, record, rate, desk)
 
 
 def _goods_line(base: Row, record: Record, line: Mapping[str, Any], rate: Decimal, desk: Desk) -> Row:
     quantity = line.get("quantity")
     if quantity is not None:
-        quantity *= orders.units_factor(desk, orders.item_of(desk, line), line)
+        quantity *= -_sign(record) * orders.units_factor(desk, orders.item_of(desk, line), line)
     amount = line.get("amount")
+    if amount is not None:
+        amount *= -_sign(record)
+    sold = _sign(record) > 0
     return {
         **base,
         **{name: value for name, value in line.items() if name.startswith("custcol")},
@@ -175,23 +202,24 @@ def _goods_line(base: Row, record: Record, line: Mapping[str, Any], rate: Decima
         "uniquekey": line.get("lineUniqueKey"),
         "item": line["item"],
         "itemtype": line["itemType"],
-        "quantity": None if quantity is None else -quantity,
+        "quantity": quantity,
         "quantitybilled": line.get("quantityBilled"),
-        "quantityshiprecv": line.get("quantityFulfilled"),
+        "quantityshiprecv": line.get("quantityFulfilled", line.get("quantityReceived")),
         "quantitypicked": line.get("quantityPicked"),
         "quantitypacked": line.get("quantityPacked"),
         "quantitycommitted": line.get("quantityCommitted"),
         "quantitybackordered": line.get("quantityBackOrdered"),
         "rate": line.get("rate"),
-        "foreignamount": None if amount is None else -amount,
-        "netamount": None if amount is None else round(-amount * rate, 2),
-        "creditforeignamount": amount,
+        "foreignamount": amount,
+        "netamount": None if amount is None else _base(desk, record, amount, rate),
+        "creditforeignamount": line.get("amount") if sold else None,
+        "debitforeignamount": None if sold else line.get("amount"),
         "location": line.get("location"),
         "department": line.get("department"),
         "class": line.get("class"),
         "memo": line.get("description"),
         "isclosed": _flag(line.get("isClosed")),
-        "isfullyshipped": _flag(line.get("quantityFulfilled", _ZERO) >= orders.ordered(line)),
+        "isfullyshipped": _flag(line.get("quantityFulfilled", _ZERO) >= ordered(line)),
         "price": line.get("price"),
         "units": line.get("units"),
         "kitcomponent": _flag(line.get("kitMemberOf") is not None),
@@ -245,16 +273,40 @@ def _journal_line(base: Row, line: Mapping[str, Any]) -> Row:
     }
 
 
-def _side_lines(base: Row, record: Record, rate: Decimal) -> Iterator[Row]:
-    """Tax, shipping, and the cost lines of goods that left."""
-    tax: Decimal = record.get("taxTotal") or _ZERO
-    if tax:
-        row = {"id": _TAX_LINE, "taxline": "T", "transactionlinetype": "TAX"}
-        yield {**base, **row, "foreignamount": -tax, "netamount": round(-tax * rate, 2)}
-    shipping: Decimal = record.get("shippingCost") or _ZERO
-    if shipping and record.type.name != "itemFulfillment":
-        row = {"id": _SHIPPING_LINE, "transactionlinetype": "SHIPPING", "itemtype": "ShipItem"}
-        yield {**base, **row, "foreignamount": -shipping, "netamount": round(-shipping * rate, 2)}
+def _money_lines(base: Row, record: Record, desk: Desk) -> Iterator[Row]:
+    """The other side of a payment, refund or deposit, one line for each posting in its currency."""
+    named = {int(line["line"]): line for line in record.lines("other")}
+    for posting in postings(desk, record):
+        if posting.line and posting.foreign:
+            line = named.get(posting.line, {})
+            yield {
+                **base,
+                "id": posting.line,
+                "linesequencenumber": posting.line,
+                "foreignamount": posting.foreign,
+                "netamount": posting.amount,
+                "expenseaccount": posting.account,
+                "memo": line.get("memo"),
+                "entity": line.get("entity") or base["entity"],
+                "department": line.get("department"),
+                "class": line.get("class"),
+                "location": line.get("location"),
+            }
+
+
+def _side_lines(base: Row, record: Record, rate: Decimal, desk: Desk) -> Iterator[Row]:
+    """Tax, shipping, a discount of the whole, and the cost lines of goods that left."""
+    sides = (
+        (_TAX_LINE, "taxTotal", {"taxline": "T", "transactionlinetype": "TAX"}),
+        (_SHIPPING_LINE, "shippingCost", {"transactionlinetype": "SHIPPING", "itemtype": "ShipItem"}),
+        (_HANDLING_LINE, "handlingCost", {"transactionlinetype": "SHIPPING", "itemtype": "ShipItem"}),
+        (_DISCOUNT_LINE, "discountTotal", {"transactionlinetype": "DISCOUNT"}),
+    )
+    for number, name, row in sides:
+        amount: Decimal = -_sign(record) * (record.get(name) or _ZERO)
+        if amount and record.type.name != "itemFulfillment":
+            foreign = {"foreignamount": amount, "netamount": _base(desk, record, amount, rate)}
+            yield {**base, "id": number, **row, **foreign}
     if record.type.name == "itemFulfillment" and posts(record) and record.get("orderType") == "SalesOrd":
         for line in record.lines():
             if "_stockQuantity" in line:
@@ -263,23 +315,40 @@ def _side_lines(base: Row, record: Record, rate: Decimal) -> Iterator[Row]:
                 yield {**base, **row, "quantity": quantity, "location": line["location"]}
 
 
-def link_rows(record: Record, header: Row) -> Iterator[Row]:
-    """What links the lines of a follow-up document to those of its order."""
+def link_rows(record: Record, header: Row, desk: Desk) -> Iterator[Row]:
+    """What links a document to those that it was made from, line by line, and to those that it clears."""
+    follows = {
+        "nextdoc": header["id"],
+        "nexttype": record.type.code,
+        "lastmodifieddate": header["lastmodifieddate"],
+    }
+    for line in record.lines("apply"):
+        paid = desk.the("transaction", line["doc"])
+        yield {
+            **follows,
+            "previousdoc": paid.id,
+            "previousline": 0,
+            "previoustype": paid.type.code,
+            "nextline": 0,
+            "linktype": "Payment",
+            "foreignamount": line["amount"],
+        }
     origin = record.get("createdFrom")
     if origin is None:
         return
+    source = desk.the("transaction", origin)
+    link = _LINK_TYPES.get(record.type.name) or _CREDIT_LINKS.get(source.type.name)
     for line in record.lines():
-        yield {
-            "previousdoc": origin,
-            "previousline": line["orderLine"],
-            "previoustype": record.get("orderType") or orders.SALES_ORDER.code,
-            "nextdoc": header["id"],
-            "nextline": line["line"],
-            "nexttype": record.type.code,
-            "linktype": _LINK_TYPES.get(record.type.name),
-            "foreignamount": line.get("amount"),
-            "lastmodifieddate": header["lastmodifieddate"],
-        }
+        if "orderLine" in line:
+            yield {
+                **follows,
+                "previousdoc": origin,
+                "previousline": line["orderLine"],
+                "previoustype": source.type.code,
+                "nextline": line["line"],
+                "linktype": link,
+                "foreignamount": line.get("amount"),
+            }
 
 
 def accounting_row(record: Record, header: Row, posting: Posting) -> Row:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline.sandbox.books.desk import Desk, record_type
+from tiktok_ns_pipeline.sandbox.books.postings import REALIZED_GAIN_OR_LOSS, ROUNDING_GAIN_OR_LOSS
 from tiktok_ns_pipeline.sandbox.books.reading import instant_text
 from tiktok_ns_pipeline.sandbox.books.store import Record
 
@@ -22,6 +23,7 @@ COUNTING_ACCOUNT = "212"
 _EVERYWHERE = ("1", "2", "3")
 _ON_HAND = Decimal(5_000)
 _FIRST_YEAR, _LAST_YEAR = 2024, 2030
+_LAST_CLOSED_YEAR = 2024
 
 # Plain fields by id, by record type.
 _LISTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -64,6 +66,8 @@ _LISTS: dict[str, dict[str, dict[str, Any]]] = {
         "4726": {"itemId": "Giao Hang Nhanh"},
         "4727": {"itemId": "Bike Courier"},
     },
+    "paymentOption": {"7": {"name": "TikTok payout"}},
+    "paymentMethod": {"7": {"name": "TikTok payout"}},
     "term": {"2": {"name": "Net 30", "daysUntilNetDue": 30}},
     "taxSchedule": {"1": {"name": "Taxable"}, "2": {"name": "Not taxable"}},
     "taxType": {"1": {"name": "VAT GB"}, "2": {"name": "VAT VN"}},
@@ -83,12 +87,13 @@ _LISTS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 
-# id: (number, name, type, currency)
+# id: (number, name, type, currency); what has a currency belongs to the subsidiary that it is the base of.
 _ACCOUNTS = {
     "54": ("4000", "Sales", "Income", None),
     "55": ("4010", "Shipping income", "Income", None),
     "56": ("4020", "Sales discounts", "Income", None),
     "57": ("4030", "Marketplace tax in transit", "OthCurrLiab", None),
+    "58": ("4040", "Sales returns", "Income", None),
     "119": ("1100", "Accounts Receivable", "AcctRec", None),
     "125": ("1210", "TikTok clearing USD", "OthCurrAsset", "1"),
     "126": ("1211", "TikTok clearing GBP", "OthCurrAsset", "2"),
@@ -97,16 +102,31 @@ _ACCOUNTS = {
     "129": ("1001", "Bank GBP", "Bank", "2"),
     "130": ("1002", "Bank VND", "Bank", "4"),
     "131": ("1003", "Undeposited Funds", "OthCurrAsset", None),
+    "140": ("1220", "TikTok reserve USD", "OthCurrAsset", "1"),
+    "141": ("1221", "TikTok reserve GBP", "OthCurrAsset", "2"),
+    "142": ("1222", "TikTok reserve VND", "OthCurrAsset", "4"),
     "212": ("5000", "Cost of Goods Sold", "COGS", None),
     "213": ("1300", "Inventory Asset", "OthCurrAsset", None),
+    "218": ("2100", "Accounts Payable", "AcctPay", None),
     "220": ("2200", "VAT payable", "OthCurrLiab", None),
+    "221": ("2210", "Accrued marketplace fees", "OthCurrLiab", None),
     "630": ("6300", "Platform commission", "Expense", None),
     "631": ("6310", "Referral fees", "Expense", None),
     "632": ("6320", "Affiliate commission", "Expense", None),
     "633": ("6330", "Shipping fees", "Expense", None),
+    "634": ("6340", "Marketplace advertising", "Expense", None),
+    "635": ("6350", "Payment fees", "Expense", None),
+    "636": ("6360", "Taxes withheld by marketplaces", "Expense", None),
+    "637": ("6370", "Marketplace adjustments", "Expense", None),
+    "638": ("6380", "Marketplace differences", "Expense", None),
+    "639": ("6390", "Refunds beyond billing", "Expense", None),
+    "640": ("7000", "Exchange differences of payouts", "OthExpense", None),
     "650": ("6500", "Rounding differences", "Expense", None),
+    REALIZED_GAIN_OR_LOSS: ("7010", "Realized Gain/Loss", "OthExpense", None),
+    ROUNDING_GAIN_OR_LOSS: ("7020", "Rounding Gain/Loss", "OthExpense", None),
     "900": ("9000", "Sales Orders", "NonPosting", None),
 }
+_SUBSIDIARY_OF_CURRENCY = {"1": ("1",), "2": ("2",), "4": ("3",), None: _EVERYWHERE}
 
 # id: (name, record type, account)
 _CHARGES = {
@@ -116,6 +136,7 @@ _CHARGES = {
     "904": ("TTS-MARKETPLACE-TAX-REMITTED", "otherChargeSaleItem", "57"),
     "905": ("TTS-BUYER-FEE", "otherChargeSaleItem", "54"),
     "906": ("TTS-ROUNDING", "otherChargeSaleItem", "650"),
+    "907": ("TTS-REFUND", "otherChargeSaleItem", "58"),
 }
 # id: (name, (member item, quantity) ...)
 _KITS = {"350": ("KIT-001", (("301", 1), ("302", 2))), "351": ("KIT-002", (("303", 1), ("304", 1)))}
@@ -154,8 +175,9 @@ def seed_items(desk: Desk, count: int, locations: Sequence[str], on_hand: Decima
 
 
 def add_missing_lists(desk: Desk) -> None:
-    """Add what an account that was kept since before some list grew does not hold yet."""
-    missing = [one for one in _list_records() if desk.store.get(one.type.path, one.id) is None]
+    """Add what an account that was kept since before some list or the chart grew does not hold yet."""
+    known = [*_list_records(), *_account_records(), *_item_records(desk)]
+    missing = [one for one in known if desk.store.get(one.type.path, one.id) is None]
     if missing:
         desk.store.commit(desk.now(), missing)
 
@@ -185,7 +207,7 @@ def _account_records() -> list[Record]:
                 "acctNumber": number,
                 "acctName": name,
                 "acctType": kind,
-                "subsidiary": _EVERYWHERE,
+                "subsidiary": _SUBSIDIARY_OF_CURRENCY[currency],
                 **({"currency": currency} if currency else {}),
             },
         )
@@ -216,7 +238,7 @@ def _period(identifier: str, name: str, start: date, end: date, span: str) -> Re
         "name": name,
         "startDate": start.isoformat(),
         "endDate": end.isoformat(),
-        "closed": False,
+        "closed": start.year <= _LAST_CLOSED_YEAR,
         "alllocked": False,
         "arlocked": False,
         "aplocked": False,
