@@ -48,6 +48,8 @@ class OrderLine:
     has_units: bool
     """Whether quantities of the line may be in another unit than the item's base unit."""
     location_id: str | None = None
+    tax_code_id: str | None = None
+    """Of legacy tax."""
 
     @property
     def is_discount(self) -> bool:
@@ -205,6 +207,7 @@ def _order_line(
         tax_reference=None if reference is None else str(reference),
         has_units=line.get("units") is not None,
         location_id=id_of(line.get("location")),
+        tax_code_id=id_of(line.get("taxCode")),
     )
 
 

@@ -71,6 +71,28 @@ REFUND_KINDS = (
         before_dispatch=False,
     ),
     kind(
+        "refund_reversed",
+        "A credited refund was taken back at TikTok",
+        "finance",
+        "error",
+        48,
+        "Read the return's history and its arbitration in Seller Center. If the refund was taken back, "
+        "reverse the Credit Memo or Cash Refund in NetSuite; then resolve this.",
+        "T 6.4",
+        before_dispatch=False,
+    ),
+    kind(
+        "credited_twice",
+        "A refund may be in the books twice",
+        "finance",
+        "error",
+        48,
+        "Compare the order's credits in NetSuite with its returns in Seller Center. Delete what is too much, "
+        "and the refund follows by itself; if the other credit is this refund's, resolve this.",
+        "N 5.7, 6",
+        before_dispatch=False,
+    ),
+    kind(
         "refund_differs",
         "A refund's document is not what was sent",
         "finance",

@@ -1,0 +1,1 @@
+"""Refunds and returns: what TikTok gives back becomes Return Authorizations and credits in NetSuite."""
