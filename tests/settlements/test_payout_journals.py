@@ -287,6 +287,7 @@ def _month_apart() -> RawPayout:
 
 
 ACCRUED = f"{WITH_RESERVE}, accrual: {{policy: by_month, account_id: 126}}"
+decisions_accrued = decisions(ACCRUED)
 
 
 def test_fees_of_an_earlier_month_are_booked_in_it_where_months_are_accrued() -> None:
@@ -304,6 +305,32 @@ def test_fees_of_an_earlier_month_are_booked_in_it_where_months_are_accrued() ->
         f"tts-us-je-{PAYMENT}-2026-11",
     )
     assert november.statements == ("7670000000000000001",)
+
+
+@settings(max_examples=40)
+@given(payouts())
+def test_accrued_months_post_together_what_the_payout_posts_at_once(payout: RawPayout) -> None:
+    accrued = booked(payout.book(decisions_accrued)).journals
+    at_once = booked(payout.book(DECIDED)).journals
+
+    assert accounts_of(*accrued) == accounts_of(*at_once)
+
+
+@settings(max_examples=40)
+@given(payouts())
+def test_statements_and_payment_post_together_what_the_payout_posts_at_once(payout: RawPayout) -> None:
+    parts = [of_statement(statement) for statement in payout.statements]
+    journals = [part for part in parts if isinstance(part, PayoutJournal)]
+
+    together = accounts_of(*journals, *booked(payout.book(BY_STATEMENT)).journals)
+    assert together == accounts_of(*booked(payout.book(DECIDED)).journals)
+
+
+def accounts_of(*journals: PayoutJournal) -> dict[str, Decimal]:
+    """What journals post to each account."""
+    accounts = sorted({line.account_id for journal in journals for line in journal.lines})
+    sums = {account: sum(one.on_account(account) for one in journals) for account in accounts}
+    return {account: Decimal(amount) for account, amount in sums.items() if amount}
 
 
 def test_nothing_is_accrued_in_a_closed_month() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.settlements.payouts import Raw, adjustment_row, order_row
 from tiktok_ns_pipeline.settlements.booking import Settled
 from tiktok_ns_pipeline.settlements.matching import (
     DocumentKind,
@@ -15,8 +16,10 @@ from tiktok_ns_pipeline.settlements.matching import (
     applications,
     match_order,
     match_orders,
+    match_transaction,
     together,
 )
+from tiktok_ns_pipeline.settlements.shapes import read_transaction
 
 ORDER = "5770000001"
 
@@ -134,6 +137,36 @@ def test_what_several_payouts_settle_of_an_order_is_compared_together() -> None:
     assert both[ORDER].total == 70
     assert first[ORDER].total == 100  # nobody's sums were changed
     assert match_order(both[ORDER], [BILL, document("cash_refund", "30")]).verdict == "cleared"
+
+
+SALE, REFUND = "revenue.subtotal_before_discount_amount", "revenue.refund_subtotal_before_discount_amount"
+
+
+@pytest.mark.parametrize(
+    ("row", "kinds", "state", "found"),
+    [
+        (order_row("1", ORDER, {SALE: "9"}), ["sales_order", "invoice"], "matched", ["invoice"]),
+        (order_row("1", ORDER, {SALE: "9"}), ["sales_order", "cash_refund"], "unmatched", []),
+        (order_row("1", ORDER, {REFUND: "-9"}), ["cash_sale", "cash_refund"], "matched", ["cash_refund"]),
+        (order_row("1", ORDER, {SALE: "9", REFUND: "-4"}), ["invoice"], "unmatched", ["invoice"]),
+        (
+            adjustment_row("1", "CHARGE_BACK", "-9", adjustment_order_id=ORDER),
+            ["cash_sale", "sales_order"],
+            "matched",
+            ["cash_sale", "sales_order"],
+        ),
+        (adjustment_row("1", "PLATFORM_PENALTY", "-9"), ["cash_sale"], "no_order", []),
+    ],
+)
+def test_a_transaction_is_matched_with_the_documents_that_it_clears(
+    row: Raw, kinds: list[DocumentKind], state: str, found: list[str]
+) -> None:
+    others = OrderDocument("9", "invoice", "of another order", Decimal(9))
+    documents = [document(kind, "9", identity=kind) for kind in kinds]
+
+    match = match_transaction(read_transaction(row), [others, *documents])
+
+    assert (match.state, list(match.document_ids)) == (state, found)
 
 
 CENTS = st.integers(0, 20_000).map(lambda cents: Decimal(cents) / 100)

@@ -135,6 +135,13 @@ def test_the_text_for_support_holds_every_difference_and_no_buyer() -> None:
     assert "all in USD" in text
 
 
+def test_a_row_in_another_currency_is_a_fault() -> None:
+    statement = RawStatement.of([ORDER])
+    statement.rows[0]["currency"] = "EUR"
+
+    assert "which is in EUR" in unfooted(statement).faults[0].place
+
+
 def test_a_row_that_comes_twice_counts_once_and_is_told() -> None:
     """Pages that move show one row twice and another never (T 9.4)."""
     other = order_row("2", "5770000002", {GOODS: "100.00", FEE: "-6.00"})

@@ -117,13 +117,13 @@ class NoSettlement(Section):
 
 
 class NoAccrual(Section):
-    """What is sold and not settled at the end of a month stays in the clearing account."""
+    """What statements took is booked with their payout, in whichever month that is."""
 
     policy: Literal["none"]
 
 
 class MonthlyAccrual(Section):
-    """The fees that TikTok estimates for unsettled sales are booked at the end of a month and reversed."""
+    """What a statement of an earlier month than its payout took is booked at the end of its own month."""
 
     policy: Literal["by_month"]
     account_id: Id = Field(description="internal id of the account for accrued fees")

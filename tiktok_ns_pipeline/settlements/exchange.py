@@ -84,7 +84,7 @@ def realised_difference(
         shop=shop.code,
         key=payment.id,
         record_type="journalEntry",
-        external_id=f"tts-{shop.code}-fx-{payment.id}",
+        external_id=f"tts-{shop.code}-fx-{payment.id.lower()}",
         subsidiary_id=posting.subsidiary_id,
         currency=base,
         currency_id=base_currency_id,

@@ -125,6 +125,8 @@ class Footing:
             self._fault(f"settlement_amount of transaction {one.id}, which is there twice", one.settlement)
             return False
         self._seen.add(one.id)
+        if one.currency not in ("", self._statement.currency):
+            self._fault(f"{_name(one)}, which is in {one.currency}", one.settlement)
         self._settlement += one.settlement
         self._reserve += one.reserve
         if one.is_bare:

@@ -264,7 +264,7 @@ class Posting:
             shop=self.shop.code,
             key=heading.key,
             record_type=record_type,
-            external_id=f"tts-{self.shop.code}-{kind}-{heading.key}",
+            external_id=f"tts-{self.shop.code}-{kind}-{heading.key.lower()}",
             subsidiary_id=self.subsidiary_id,
             currency=self.shop.currency,
             currency_id=self.shop.currency_id,

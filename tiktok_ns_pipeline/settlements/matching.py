@@ -18,6 +18,8 @@ from decimal import Decimal
 from typing import Literal
 
 from tiktok_ns_pipeline.settlements.booking import Settled
+from tiktok_ns_pipeline.settlements.statement import Transaction
+from tiktok_ns_pipeline.tiktok.finance_keys import group_of_amount
 
 DocumentKind = Literal["sales_order", "cash_sale", "invoice", "credit_memo", "cash_refund"]
 Verdict = Literal["cleared", "partly", "over", "unbilled", "no_document", "not_ours"]
@@ -85,6 +87,18 @@ class OrderMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionMatch:
+    """A row of a statement and the documents that it clears."""
+
+    transaction_id: str
+    order_id: str
+    state: Literal["matched", "unmatched", "no_order"]
+    """Unmatched where one of the documents that it needs is not there."""
+    document_ids: tuple[str, ...]
+    """Internal ids of those that are there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """A part of what is cleared of an order that pays one of its open documents."""
 
@@ -141,6 +155,26 @@ def match_order(
         found,
         tuple(_reasons(settled, found)),
     )
+
+
+def match_transaction(one: Transaction, documents: Iterable[OrderDocument]) -> TransactionMatch:
+    """One row of a statement and the documents of the order that it is about, by the order's id alone.
+
+    A sale belongs to the order's bills, a refund to its credits; an adjustment is about all of them.
+    """
+    about = [document for document in documents if document.order_id == one.about]
+    if not one.about:
+        return TransactionMatch(one.id, "", "no_order", ())
+    components = one.components if one.is_order else ()
+    groups = {group_of_amount(component.name) for component in components}
+    needed = [kinds for group, kinds in (("sales", BILLS), ("refunds", CREDITS)) if group in groups]
+    if not needed:
+        found = about
+    else:
+        found = [document for document in about if any(document.kind in kinds for kinds in needed)]
+    missing = not found or any(not any(one.kind in kinds for one in found) for kinds in needed)
+    ids = tuple(sorted(document.internal_id for document in found))
+    return TransactionMatch(one.id, one.about, "unmatched" if missing else "matched", ids)
 
 
 def applications(cleared: Settled, documents: Iterable[OrderDocument]) -> tuple[Application, ...]:

@@ -10,6 +10,7 @@ None.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -41,6 +42,8 @@ from tiktok_ns_pipeline.tiktok.finance_keys import (
 )
 
 _LOCAL_REGIONS = frozenset({"GB", "US"})
+# What can be a part of an external id (N 2.6).
+_ID = re.compile(r"[0-9A-Za-z_-]{1,60}")
 _LATEST_EPOCH = 4_102_444_800  # the year 2100; a larger number is no time in seconds
 _ZERO = Decimal(0)
 
@@ -63,7 +66,7 @@ def read_statement(
     ids = {_text(head, "id") or _text(head, "statement_id") for head in heads}
     identity = next(iter(ids))
     name = f"Statement {identity or '(without id)'} of shop {shop}"
-    if len(ids) > 1 or not identity:
+    if len(ids) > 1 or not _ID.fullmatch(identity):
         raise MalformedStatement(f"{name} has no id, or two: {', '.join(sorted(ids))}.")
     currencies = {_text(head, "currency") for head in heads}
     if len(currencies) > 1 or "" in currencies:
@@ -103,7 +106,7 @@ def read_payment(shop: str, raw: Mapping[str, Any]) -> Payment:
     identity = _text(raw, "id")
     name = f"Payment {identity or '(without id)'} of shop {shop}"
     amount, currency = _money(raw, "amount", name)
-    if not identity or amount is None or not currency:
+    if not _ID.fullmatch(identity) or amount is None or not currency:
         raise MalformedStatement(f"{name} has no id, amount or currency.")
     settlement, first = _money(raw, "settlement_amount", name)
     reserve, second = _money(raw, "reserve_amount", name)
@@ -366,6 +369,7 @@ def _transaction(
         tuple(components),
         tuple(memos or ()),
         may_omit,
+        _text(row, "currency"),
         order_id,
         _text(row, "adjustment_id"),
         _text(row, "reserve_id"),

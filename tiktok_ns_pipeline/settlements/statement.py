@@ -79,6 +79,8 @@ class Transaction:
     """Where they were asked for."""
     may_omit: frozenset[GroupName]
     """Groups of which this shape is known not to list every component."""
+    currency: str = ""
+    """Where the row tells it: in flat rows and estimates."""
     order_id: str = ""
     adjustment_id: str = ""
     reserve_id: str = ""
