@@ -52,19 +52,29 @@ def test_the_sandbox_and_its_mapping_fit(shop: Shop):
             '  "7000000000000000091": {location_id: "10"',
             "with 200 percent in all (uk 100, vn 100), so each is scaled down",
         ),
-        ('account_id: "125"', 'account_id: "12500"', "12500 (shops.us.billing.account_id)"),
         (
-            "    handover: drop_off",
-            '    settlement: {policy: post, clearing_account_id: "125", bank_account_id: "12700"}\n'
-            "    handover: drop_off",
+            'bank_account_id: "128"',
+            'bank_account_id: "12700"',
             "12700 (shops.us.settlement.bank_account_id)",
         ),
-        ('account_id: "125"', 'account_id: "126"', "account 126 is kept in currency 2"),
     ],
 )
 def test_what_does_not_fit_is_named(shop: Shop, right: str, wrong: str, told: str):
     shop.consent()
     shop.edit_mapping(right, wrong)
+    result = shop.run("config", "check")
+    assert result.exit_code == 1, result.output
+    assert any(told in line for line in findings(result.stdout, "wrong")), result.stdout
+
+
+@pytest.mark.parametrize(
+    ("account", "told"),
+    [("12500", "12500 (shops.us.billing.account_id)"), ("126", "account 126 is kept in currency 2")],
+)
+def test_a_clearing_account_that_does_not_fit_is_named(shop: Shop, account: str, told: str):
+    shop.consent()
+    shop.edit_mapping('account_id: "125"', f'account_id: "{account}"')
+    shop.edit_mapping('clearing_account_id: "125"', f'clearing_account_id: "{account}"')
     result = shop.run("config", "check")
     assert result.exit_code == 1, result.output
     assert any(told in line for line in findings(result.stdout, "wrong")), result.stdout

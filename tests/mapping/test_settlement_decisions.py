@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.orders.order_builder import ROOT, mapping_with
 from tiktok_ns_pipeline.mapping import Mapping, MappingError, load_mapping
-from tiktok_ns_pipeline.mapping.refunds import RefundsAsBilled
 from tiktok_ns_pipeline.mapping.settlements import Booked, PostedSettlement, Undecided
 from tiktok_ns_pipeline.tiktok.finance_keys import BREAKDOWN_AMOUNTS, TRANSACTION_TYPES
 
@@ -44,29 +40,34 @@ def test_a_file_that_says_nothing_posts_nothing() -> None:
     }
 
 
-def test_what_the_sandbox_file_shows_as_an_example_is_valid() -> None:
-    text = (ROOT / "config" / "mapping.sandbox.yaml").read_text(encoding="utf-8")
-    for key in ("settlement:", "refunds:", "settlements:"):
-        text = re.sub(
-            rf"^( *)# {key}\n(?:\1#   .*\n)+",
-            lambda found: found[0].replace("# ", "", 1).replace("\n" + found[1] + "# ", "\n" + found[1]),
-            text,
-            flags=re.MULTILINE,
-        )
-    mapping = load_mapping(text)
-    us = mapping.shops["us"]
+@pytest.mark.parametrize(
+    ("code", "clearing", "refunds"),
+    [("us", "125", "as_billed"), ("uk", "126", "as_billed"), ("vn", "127", "none")],
+)
+def test_the_sandbox_file_decides_about_everything_that_is_known(
+    code: str, clearing: str, refunds: str
+) -> None:
+    mapping = load_mapping(ROOT / "config" / "mapping.sandbox.yaml")
+    shop = mapping.shops[code]
 
-    assert isinstance(us.settlement, PostedSettlement)
-    assert (us.settlement.since, us.settlement.document) == (date(2026, 12, 1), "journal_per_payout")
-    assert isinstance(us.refunds, RefundsAsBilled)
-    assert (
-        booked(mapping, "affiliate_commission_amount").rule == "shops.us.settlement.booking.groups.affiliate"
-    )
+    assert isinstance(shop.settlement, PostedSettlement)
+    assert (shop.settlement.clearing_account_id, shop.refunds.policy) == (clearing, refunds)
     for group in BREAKDOWN_AMOUNTS.values():
-        assert all(isinstance(mapping.booking_of_amount(us, name), Booked) for name in group)
+        assert all(isinstance(mapping.booking_of_amount(shop, name), Booked) for name in group)
     for types in TRANSACTION_TYPES.values():
-        assert all(isinstance(mapping.booking_of_transaction(us, name), Booked) for name in types)
-    assert isinstance(mapping.booking_of_residual(us), Booked)
+        assert all(isinstance(mapping.booking_of_transaction(shop, name), Booked) for name in types)
+    assert isinstance(mapping.booking_of_residual(shop), Booked)
+
+
+def test_the_sandbox_file_shows_what_a_shop_decides_by_itself() -> None:
+    mapping = load_mapping(ROOT / "config" / "mapping.sandbox.yaml")
+    affiliate = mapping.booking_of_amount(mapping.shops["us"], "affiliate_commission_amount")
+    assert isinstance(affiliate, Booked)
+    assert affiliate.rule == "shops.us.settlement.booking.groups.affiliate"
+    # Nothing is billed in Vietnam: what was sold is booked by the payout itself.
+    sold = mapping.booking_of_amount(mapping.shops["vn"], "subtotal_before_discount_amount")
+    assert isinstance(sold, Booked)
+    assert (sold.booking.account_id, sold.booking.clears) == ("54", False)
 
 
 def test_what_was_sold_and_given_back_clears_what_was_billed() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tiktok_ns_pipeline.sandbox.books import movements, orders
+from tiktok_ns_pipeline.sandbox.books.catalogue import RecordType
 from tiktok_ns_pipeline.sandbox.books.desk import Desk
 from tiktok_ns_pipeline.sandbox.books.postings import Posting, postings
 from tiktok_ns_pipeline.sandbox.books.shares import ordered
@@ -323,12 +324,11 @@ def link_rows(record: Record, header: Row, desk: Desk) -> Iterator[Row]:
         "lastmodifieddate": header["lastmodifieddate"],
     }
     for line in record.lines("apply"):
-        paid = desk.the("transaction", line["doc"])
         yield {
             **follows,
-            "previousdoc": paid.id,
+            "previousdoc": line["doc"],
             "previousline": 0,
-            "previoustype": paid.type.code,
+            "previoustype": _type_of(desk, line["doc"]).code,
             "nextline": 0,
             "linktype": "Payment",
             "foreignamount": line["amount"],
@@ -336,19 +336,25 @@ def link_rows(record: Record, header: Row, desk: Desk) -> Iterator[Row]:
     origin = record.get("createdFrom")
     if origin is None:
         return
-    source = desk.the("transaction", origin)
-    link = _LINK_TYPES.get(record.type.name) or _CREDIT_LINKS.get(source.type.name)
+    source = _type_of(desk, origin)
+    link = _LINK_TYPES.get(record.type.name) or _CREDIT_LINKS.get(source.name)
     for line in record.lines():
         if "orderLine" in line:
             yield {
                 **follows,
                 "previousdoc": origin,
                 "previousline": line["orderLine"],
-                "previoustype": source.type.code,
+                "previoustype": source.code,
                 "nextline": line["line"],
                 "linktype": link,
                 "foreignamount": line.get("amount"),
             }
+
+
+def _type_of(desk: Desk, identifier: str) -> RecordType:
+    """Type of a transaction; what is looked back at may have lost what it came from, mostly an order."""
+    record = desk.find("transaction", identifier)
+    return record.type if record else orders.SALES_ORDER
 
 
 def accounting_row(record: Record, header: Row, posting: Posting) -> Row:
