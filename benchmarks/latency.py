@@ -17,7 +17,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import sqlalchemy as sa
@@ -30,35 +30,37 @@ from tiktok_ns_pipeline.sandbox.serve import HOST
 
 ROOT = Path(__file__).parents[1]
 SLOTS = 15
+_One = TypeVar("_One")
 _SETTLED_AFTER_S = 12.0
-_AT_MOST_S = 120.0
+AT_MOST_S = 120.0
 _QUICKLY_PER_S = 10.0
 
 
 def latency(orders_per_s: float, seconds: float) -> dict[str, Any]:
     """Place orders at that rate for so long, and tell how long they waited."""
-    with _stack() as stood:
+    with stack() as stood:
         placed = _place(stood, orders_per_s, seconds)
         waited = _waited(stood, SALES_ORDER, placed)
-    return {"orders": len(placed), "orders_per_s": orders_per_s, **_figures(waited)}
+    return {"orders": len(placed), "orders_per_s": orders_per_s, **waiting_times(waited)}
 
 
 def shipment_latency(parcels_per_s: float, seconds: float) -> dict[str, Any]:
     """Ship orders that are posted already at that rate for so long, and tell how long TikTok waited."""
-    with _stack() as stood:
+    with stack() as stood:
         placed = _place(stood, _QUICKLY_PER_S, parcels_per_s * seconds / _QUICKLY_PER_S)
         _waited(stood, SALES_ORDER, placed)
         time.sleep(_SETTLED_AFTER_S)
         shipped: dict[str, float] = {}
         with httpx.Client(base_url=stood.urls.control) as control:
-            for order_id in _at_rate(placed, parcels_per_s):
+            for order_id in at_rate(placed, parcels_per_s):
                 control.post(f"/orders/{order_id}/fulfil", json={}).raise_for_status()
                 shipped[order_id] = time.time()
         waited = _waited(stood, SHIPMENT, shipped)
-    return {"parcels": len(shipped), "parcels_per_s": parcels_per_s, **_figures(waited)}
+    return {"parcels": len(shipped), "parcels_per_s": parcels_per_s, **waiting_times(waited)}
 
 
-def _figures(waited: list[float]) -> dict[str, Any]:
+def waiting_times(waited: list[float]) -> dict[str, Any]:
+    """Seconds that documents waited, for a report."""
     return {
         "slots": SLOTS,
         "p50_s": percentile(waited, 0.5),
@@ -68,7 +70,7 @@ def _figures(waited: list[float]) -> dict[str, Any]:
 
 
 @contextmanager
-def _stack() -> Generator[Stand]:
+def stack() -> Generator[Stand]:
     """A sandbox, and over it all processes of the pipeline, with nothing to do yet."""
     with stand(SLOTS) as stood:
         stood.consent()
@@ -88,7 +90,8 @@ def _stack() -> Generator[Stand]:
             processes.stop()
 
 
-def _at_rate(what: Iterable[str], per_s: float) -> Iterator[str]:
+def at_rate(what: Iterable[_One], per_s: float) -> Iterator[_One]:
+    """One after the other, so many a second."""
     began = time.time()
     for number, one in enumerate(what):
         time.sleep(max(0.0, began + number / per_s - time.time()))
@@ -131,7 +134,7 @@ def _place(stood: Stand, orders_per_s: float, seconds: float) -> dict[str, float
 def _waited(stood: Stand, kind: str, since: dict[str, float]) -> list[float]:
     """How long each order waited for its document; RuntimeError when one still does after two minutes."""
     table = schema.links
-    ends = time.time() + _AT_MOST_S
+    ends = time.time() + AT_MOST_S
     ledger = Ledger.open(stood.settings.database_url)
     try:
         while True:

@@ -45,6 +45,15 @@ def test_without_habits_nothing_happens() -> None:
     assert (days(books, room, 3), room.next_due(), documents(books)) == (0, None, {})
 
 
+def test_nothing_happens_once_all_went_home() -> None:
+    books = account()
+    room = Stockroom(books, books.clock, 3)
+    days(books, room, 0.5)
+    made = documents(books)
+    room.go_home()
+    assert (days(books, room, 2), room.next_due(), documents(books)) == (0, None, made)
+
+
 def test_a_day_has_about_what_the_habits_say_of_everything() -> None:
     books = account()
     room = Stockroom(books, books.clock, 3)

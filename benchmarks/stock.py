@@ -1,0 +1,243 @@
+"""The figures of the stock flow, each beside its aim, measured in one run on this machine.
+
+    python -m benchmarks.stock --json
+    python -m benchmarks.stock --quick --part flash_sales
+
+Parts: *latency* (somebody counts in NetSuite -> TikTok shows it, with the real daemon), *calls* (what a
+changed SKU costs at both systems), *snapshot* (all stock of 10,000 SKUs read and booked),
+*flash_sales* (what three publishers oversell and never sell, see `flash_sales`). Nothing here is a test:
+the machine's load decides as much as the code, so the load is told, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from benchmarks.flash_sales import SCENES, flash_sales
+from benchmarks.latency import AT_MOST_S, at_rate, stack, waiting_times
+from benchmarks.stand import rounded
+from tiktok_ns_pipeline.clock import SystemClock
+from tiktok_ns_pipeline.flows.turning import TurnRequest
+from tiktok_ns_pipeline.inventory.flow import StockFlow
+from tiktok_ns_pipeline.inventory.observing import NetSuiteStock
+from tiktok_ns_pipeline.sandbox.catalogue import SINGLES, shop_of
+from tiktok_ns_pipeline.sandbox.judge_stock import POOLS
+from tiktok_ns_pipeline.sandbox.rig import Rig
+from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.stockroom import count_stock
+from tiktok_ns_pipeline.sandbox.transport import InProcessTransport
+from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
+
+AIMS = {"p95_s": 20, "oversold_per_10k_orders": 0}
+
+# Listed once, in no kit and no pack.
+_PLAIN = SINGLES[20:]
+_SHOP = "us"
+_QUIET_S = 60.0
+_CALL_S = 1.0
+"""How long NetSuite takes for a page of SuiteQL, as a rule of thumb (N 4.4)."""
+
+
+def main() -> None:
+    """Measure what the command line asks for, and print it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
+    parser.add_argument("--part", action="append", choices=list(PARTS), help="only this; repeatable")
+    options = parser.parse_args()
+    figures: dict[str, Any] = {
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
+        "aims": AIMS,
+    }
+    for name in options.part or PARTS:
+        figures[name] = PARTS[name](options)
+    figures["machine"]["load_after"] = os.getloadavg()
+    print(json.dumps(rounded(figures), indent=None if options.json else 2))
+
+
+def _latency(options: argparse.Namespace) -> dict[str, Any]:
+    """Counts in NetSuite at an even rate, each of another SKU or Location."""
+    per_s, seconds = 0.5, 20 if options.quick else 72
+    places = [
+        (listing, warehouse, POOLS[warehouse][0])
+        for warehouse in shop_of(_SHOP).warehouses
+        for listing in _PLAIN
+    ][: int(per_s * seconds)]
+    waited: list[float] = []
+    with stack() as stood, httpx.Client(base_url=stood.urls.control, timeout=30) as control:
+        # The first run of all reads listings and pushes what NetSuite has of everything.
+        _until(control, {(one.sku_id, warehouse): 5_000 for one, warehouse, _ in places})
+        # Later ones wait for the sensor, as in any quiet minute.
+        time.sleep(_QUIET_S)
+        wanted: dict[tuple[str, str], int] = {}
+        since: dict[tuple[str, str], float] = {}
+        for number, (listing, warehouse, location) in at_rate(list(enumerate(places)), per_s):
+            key = listing.sku_id, warehouse
+            count = {"item_id": _item_of(listing.seller_sku), "location_id": location}
+            since[key], wanted[key] = time.time(), 100 + number
+            control.post("/stock", json={**count, "on_hand": 100 + number}).raise_for_status()
+            waited += _seen(control, wanted, since)
+        ends = time.time() + AT_MOST_S
+        while wanted:
+            waited += _seen(control, wanted, since)
+            if time.time() > ends:
+                raise RuntimeError(f"TikTok does not show {len(wanted)} of {len(places)} counts")
+            time.sleep(0.2)
+    return {"changes": len(places), "changes_per_s": per_s, **waiting_times(waited)}
+
+
+def _until(control: httpx.Client, wanted: dict[tuple[str, str], int]) -> None:
+    ends = time.time() + AT_MOST_S
+    while wanted:
+        _seen(control, wanted, dict.fromkeys(wanted, 0.0))
+        if time.time() > ends:
+            raise RuntimeError(f"TikTok was never told the stock of {len(wanted)} SKUs")
+        time.sleep(0.5)
+
+
+def _seen(
+    control: httpx.Client, wanted: dict[tuple[str, str], int], since: dict[tuple[str, str], float]
+) -> list[float]:
+    """How long those waited that TikTok shows now; they are no longer wanted."""
+    rows = control.get("/stock", params={"shop": _SHOP}).raise_for_status().json()["stock"]
+    now = time.time()
+    shown = {(row["sku_id"], row["warehouse_id"]): row["available"] for row in rows}
+    seen = [key for key, number in wanted.items() if shown.get(key) == number]
+    for key in seen:
+        del wanted[key]
+    return [now - since[key] for key in seen]
+
+
+def _calls(options: argparse.Namespace) -> dict[str, Any]:
+    """What changes cost beyond a flow that looks and finds nothing, in virtual time."""
+    changes = 10 if options.quick else len(_PLAIN)
+    with tempfile.TemporaryDirectory(prefix="tns-stock-") as folder:
+
+        async def measure(clock: VirtualClock) -> dict[str, Any]:
+            return await _counted(Path(folder), clock, changes)
+
+        return run_virtual(measure)
+
+
+async def _counted(folder: Path, clock: VirtualClock, changes: int) -> dict[str, Any]:
+    rig = Rig(folder, clock, mix=Mix.plain(stock="kept"))
+    counting = _Counting(rig.transport)
+    rig.transport = cast(InProcessTransport, counting)
+    await rig.log_in()
+    lasts = 600.0 + 3 * 240.0
+    async with rig.runtime() as runtime:
+        flow = StockFlow(runtime, "calls")
+        running = asyncio.create_task(flow.run(TurnRequest(budget_s=lasts, idle_s=lasts)))
+        # All is pushed, and what is read now and then was read just now.
+        await _during(counting, 600)
+        found: dict[str, Any] = {}
+        nothing = await _during(counting, 240)
+        for listing in _PLAIN[:changes]:
+            count_stock(rig.books, _item_of(listing.seller_sku), "6", 50)
+            await asyncio.sleep(10)
+        alone = await _during(counting, 240 - 10 * changes)
+        for listing in _PLAIN[:changes]:
+            count_stock(rig.books, _item_of(listing.seller_sku), "6", 60)
+        together = await _during(counting, 240)
+        await running
+    for name, taken in (("one_by_one", alone), ("together", together)):
+        found[name] = {
+            what: max(0, taken[what] - nothing[what]) / changes
+            for what in ("tiktok_writes", "tiktok_reads", "netsuite")
+        }
+    return {"changed_skus": changes, "calls_per_changed_sku": found}
+
+
+class _Counting(httpx.AsyncBaseTransport):
+    """Counts requests by what they are for."""
+
+    def __init__(self, network: InProcessTransport) -> None:
+        self._network = network
+        self.taken: Counter[str] = Counter()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Count it, and hand it on."""
+        if request.url.host != "tiktok.sandbox":
+            self.taken["netsuite"] += 1
+        else:
+            self.taken["tiktok_writes" if request.url.path.endswith("/update") else "tiktok_reads"] += 1
+        return await self._network.handle_async_request(request)
+
+
+async def _during(counting: _Counting, seconds: float) -> Counter[str]:
+    """What was asked since the last time, so many seconds later."""
+    await asyncio.sleep(max(0.0, seconds))
+    taken = counting.taken
+    counting.taken = Counter()
+    return taken
+
+
+def _snapshot(options: argparse.Namespace) -> dict[str, Any]:
+    """All stock of so many SKUs at two Locations, read and booked by the flow's own code."""
+    skus = 2_000 if options.quick else 10_000
+    with tempfile.TemporaryDirectory(prefix="tns-stock-") as folder:
+        return asyncio.run(_read_all(Path(folder), skus))
+
+
+async def _read_all(folder: Path, skus: int) -> dict[str, Any]:
+    rig = Rig(folder, SystemClock())
+    items = rig.books.seed_items(skus)
+    await rig.log_in()
+    found: dict[str, Any] = {"skus": skus}
+    async with rig.runtime() as runtime:
+        stock = NetSuiteStock(runtime, "snapshot")
+        for name in ("first", "unchanged"):
+            asked, memory = rig.faults.asked["netsuite"], _memory_mb()
+            began, cpu = time.perf_counter(), time.process_time()
+            stock.read_all_next()
+            looked = await stock.look()
+            found[name] = {
+                "calls": (calls := rig.faults.asked["netsuite"] - asked),
+                "seconds_at_1s_a_call": calls * _CALL_S,
+                "seconds_in_process": time.perf_counter() - began,
+                "cpu_s_with_sandbox": time.process_time() - cpu,
+                "memory_mb_more": _memory_mb() - memory,
+            }
+            if name == "first" and not looked.items.issuperset(items):
+                raise RuntimeError(f"{len(looked.items)} of {skus} SKUs were booked")
+    return found
+
+
+def _memory_mb() -> float:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _flash_sales(options: argparse.Namespace) -> dict[str, Any]:
+    if options.quick:
+        return flash_sales([1], SCENES[:1] + SCENES[2:3])
+    return flash_sales(range(1, 4))
+
+
+def _item_of(sku: str) -> str:
+    """Internal id of a SKU in the sandbox's NetSuite."""
+    return str(300 + int(sku[-3:]))
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "latency": _latency,
+    "calls": _calls,
+    "snapshot": _snapshot,
+    "flash_sales": _flash_sales,
+}
+
+if __name__ == "__main__":
+    main()
