@@ -334,6 +334,21 @@ def test_a_statement_of_two_ids_or_currencies_is_none() -> None:
             read_statement("us", "US", listed, listed | other)
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"paid_time": 0}, "is paid and does not tell when"),
+        ({"amount": None}, "has no id, amount or currency"),
+        ({"id": "3/4"}, "has no id, amount or currency"),
+        ({"settlement_amount": {"value": "5", "currency": "USD"}}, "settles in two currencies"),
+        ({"reserve_amount": "5"}, "reserve_amount is no amount with a currency"),
+    ],
+)
+def test_a_payment_that_cannot_be_read_is_named(changes: Mapping[str, Any], says: str) -> None:
+    with pytest.raises(MalformedStatement, match=says):
+        read_payment("vn", VIETNAM["payment"] | changes)
+
+
 def test_nothing_settled_reads_as_nothing() -> None:
     empty = FRAGMENTS["mx_finance_of_a_shop_with_nothing_settled"]
 

@@ -114,13 +114,16 @@ def read_payment(shop: str, raw: Mapping[str, Any]) -> Payment:
     currencies = {one for one in (first, second, third) if one}
     if len(currencies) > 1:
         raise MalformedStatement(f"{name} settles in two currencies: {', '.join(sorted(currencies))}.")
+    status, paid_at = _text(raw, "status").upper(), _instant(raw, name, "paid_time")
+    if status == "PAID" and paid_at is None:
+        raise MalformedStatement(f"{name} is paid and does not tell when (paid_time).")
     return Payment(
         shop=shop,
         id=identity,
-        status=_text(raw, "status").upper(),
+        status=status,
         amount=amount,
         currency=currency,
-        paid_at=_instant(raw, name, "paid_time"),
+        paid_at=paid_at,
         settlement=settlement,
         reserve=reserve,
         before_exchange=before,
