@@ -149,7 +149,7 @@ def test_an_order_whose_rate_is_not_known_is_left_alone_and_named() -> None:
 RATE = st.integers(300_000, 3_000_000).map(lambda millionths: Decimal(millionths) / 1_000_000)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(200, 90_000).map(lambda cents: str(Decimal(cents) / 100)), min_size=1, max_size=5),
     st.lists(RATE, min_size=5, max_size=5),

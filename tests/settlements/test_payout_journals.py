@@ -49,7 +49,7 @@ def by_memo(journal: PayoutJournal) -> dict[str, Decimal]:
     return {line.memo: line.amount for line in journal.lines}
 
 
-@settings(max_examples=80)
+@settings(max_examples=50, deadline=None)
 @given(payouts())
 def test_any_payout_that_foots_is_balanced_and_its_lines_sum_to_its_components(payout: RawPayout) -> None:
     result = booked(payout.book(DECIDED))
@@ -307,7 +307,7 @@ def test_fees_of_an_earlier_month_are_booked_in_it_where_months_are_accrued() ->
     assert november.statements == ("7670000000000000001",)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(payouts())
 def test_accrued_months_post_together_what_the_payout_posts_at_once(payout: RawPayout) -> None:
     accrued = booked(payout.book(decisions_accrued)).journals
@@ -316,7 +316,7 @@ def test_accrued_months_post_together_what_the_payout_posts_at_once(payout: RawP
     assert accounts_of(*accrued) == accounts_of(*at_once)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(payouts())
 def test_statements_and_payment_post_together_what_the_payout_posts_at_once(payout: RawPayout) -> None:
     parts = [of_statement(statement) for statement in payout.statements]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.settlements.payouts import Raw, adjustment_row, order_row
@@ -192,6 +192,7 @@ SETTLED = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(SETTLED, DOCUMENTS)
 def test_the_reasons_sum_to_the_difference(of: Settled, documents: list[OrderDocument]) -> None:
     match = match_order(of, documents)
@@ -236,6 +237,7 @@ def test_what_is_cleared_pays_open_documents(
     assert [one.amount for one in applications(of, found)] == [Decimal(amount) for amount in applied]
 
 
+@settings(deadline=None)
 @given(SETTLED, DOCUMENTS)
 def test_applications_never_exceed_what_is_open_or_cleared(
     of: Settled, documents: list[OrderDocument]

@@ -39,7 +39,7 @@ def unfooted(statement: RawStatement) -> Unfooted:
     return result
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(payouts(), st.randoms(use_true_random=False), st.sampled_from([CENT, -CENT]))
 def test_a_single_altered_cent_is_refused_with_the_exact_difference(
     payout: RawPayout, chance: random.Random, by: Decimal
@@ -59,7 +59,7 @@ def test_a_single_altered_cent_is_refused_with_the_exact_difference(
         assert "0.01 USD" in problem.message
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(payouts(), st.randoms(use_true_random=False), st.sampled_from([CENT, -CENT]))
 def test_where_rests_have_an_account_a_fees_cent_is_named_and_every_other_is_refused(
     payout: RawPayout, chance: random.Random, by: Decimal
@@ -76,7 +76,7 @@ def test_where_rests_have_an_account_a_fees_cent_is_named_and_every_other_is_ref
         assert posted.journals[0].on_account(RESIDUAL) == by
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(payouts(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_statements_does_not_matter(payout: RawPayout, chance: random.Random) -> None:
     before = booked(payout.book(DECIDED))
