@@ -11,7 +11,9 @@ from tiktok_shop_api.generated import models as sdk
 
 from tests.contract.tiktok_loopback import Market, stated
 from tests.sandbox.finance_calls import delivered
+from tiktok_ns_pipeline.money import Money
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
+from tiktok_ns_pipeline.sandbox.return_rules import REJECT_REASONS
 from tiktok_ns_pipeline.sandbox.serve import SandboxOptions, running_sandbox
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.tiktok.client import TikTokClient
@@ -164,6 +166,81 @@ def test_what_is_withdrawn_or_of_another_kind_is_not_approved(market: Market) ->
     assert _refusal(lambda: approve(withdrawn)) == "already_answered"
     assert _refusal(lambda: approve(refund_only)) == "decision_refused"
     assert _refusal(lambda: approve(_asked(market, "GB"))) == "not_yours"
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_part_of_the_money_is_offered_and_the_buyer_answers(market: Market, taken: bool) -> None:
+    return_id, access, disputes = _asked(market), market.access("US"), market.world.returns.disputes
+    part = Money(Decimal("3.10"), "USD")
+    market.ours(
+        lambda client: client.returns.approve(
+            access, return_id, "k", "OFFER_PARTIAL_REFUND", partial_refund=part
+        )
+    )
+    offered = _return(market, return_id)
+    assert (offered.status, offered.next_actions) == ("AWAITING_BUYER_RESPONSE", ())
+    assert offered.partial_refund is not None
+    assert (offered.partial_refund.amount, offered.partial_refund.currency) == (part.amount, "USD")
+    (disputes.take_offer if taken else disputes.refuse_offer)(return_id)
+    market.world.advance(7_200)
+    answered = _return(market, return_id)
+    assert answered.refund_amount is not None
+    assert (answered.refund_amount.refund_total == part.amount) is taken
+    assert answered.buyer_rejected_offer is not taken
+    status = "RETURN_OR_REFUND_REQUEST_COMPLETE" if taken else _PENDING
+    assert answered.status == status
+
+
+def test_too_high_an_offer_is_refused(market: Market) -> None:
+    return_id, access = _asked(market), market.access("US")
+    part = Money(Decimal(10_000), "USD")
+    call = market.ours
+    refusal = _refusal(
+        lambda: call(
+            lambda client: client.returns.approve(
+                access, return_id, "k", "OFFER_PARTIAL_REFUND", partial_refund=part
+            )
+        )
+    )
+    assert refusal == "amount_refused"
+
+
+def test_of_an_edited_request_the_last_counts(market: Market) -> None:
+    first = _asked(market)
+    second = market.world.returns.disputes.edit(first, kind="REFUND")
+    old, new = _return(market, first), _return(market, second)
+    assert (old.is_replaced, old.next_id, old.status) == (True, second, "RETURN_OR_REFUND_REQUEST_CANCEL")
+    assert (new.is_replaced, new.previous_id, new.status) == (False, first, _PENDING)
+    rows = _found(market, "US", order_ids=[new.order_id])
+    assert [row["return_id"] for row in rows if not Return.parse(row).is_replaced] == [second]
+
+
+def test_while_tiktok_decides_the_seller_cannot(market: Market) -> None:
+    return_id, access = _asked(market, kind="REFUND"), market.access("US")
+    reason = next(iter(REJECT_REASONS))
+    market.ours(lambda client: client.returns.reject(access, return_id, "k", "REJECT_REFUND", reason))
+    market.world.returns.disputes.escalate(return_id)
+    assert _return(market, return_id).arbitration_status == "IN_PROGRESS"
+    approve = _refusal(
+        lambda: market.ours(lambda client: client.returns.approve(access, return_id, "l", "APPROVE_REFUND"))
+    )
+    assert approve == "with_platform"
+    market.world.returns.disputes.arbitrate(return_id, "SELLER")
+    decided = _return(market, return_id)
+    assert (decided.arbitration_status, decided.status) == (
+        "SUPPORT_SELLER",
+        "REFUND_OR_RETURN_REQUEST_REJECT",
+    )
+
+
+def test_a_replacement_is_approved_and_states_no_refund(market: Market) -> None:
+    return_id, access = _asked(market, kind="REPLACEMENT"), market.access("US")
+    request = _return(market, return_id)
+    assert [one.action for one in request.next_actions] == ["SELLER_RESPOND_REPLACEMENT"]
+    market.ours(lambda client: client.returns.approve(access, return_id, "k", "APPROVE_REPLACEMENT"))
+    done = _return(market, return_id)
+    assert (done.status, done.refund_amount) == ("REPLACEMENT_REQUEST_COMPLETE", None)
+    assert market.world.returns.truth_of(return_id).new_order_id in market.ids("US")
 
 
 @pytest.mark.parametrize("kind", [FaultKind.timeout_after_commit, FaultKind.cut_before_commit])

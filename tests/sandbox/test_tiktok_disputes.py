@@ -3,7 +3,7 @@ rejected and arbitrated, replaced by a new order; and what each comes to in mone
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -164,10 +164,11 @@ def test_an_edited_request_ends_and_another_takes_its_place():
 def test_tiktok_decides_a_rejection_and_nobody_else_meanwhile():
     async def test(caller: Caller) -> None:
         world = caller.world
-        for side, status, refunded in (
+        outcomes: tuple[tuple[Literal["BUYER", "SELLER"], str, bool], ...] = (
             ("BUYER", "RETURN_OR_REFUND_REQUEST_COMPLETE", True),
             ("SELLER", "REFUND_OR_RETURN_REQUEST_REJECT", False),
-        ):
+        )
+        for side, status, refunded in outcomes:
             return_id = asked(world)
             assert await decide(caller, return_id, "REJECT_RETURN", **BECAUSE) == 0
             world.returns.disputes.escalate(return_id)
@@ -183,6 +184,15 @@ def test_tiktok_decides_a_rejection_and_nobody_else_meanwhile():
             assert not world.returns.is_open(found["order_id"])
 
     meet(test)
+
+
+def test_a_rejection_is_not_disputed_once_the_units_are_asked_for_anew():
+    world = World(clock=VirtualClock(), seed=1, mix=SETTLES)
+    return_id = asked(world, kind="REFUND")
+    world.returns.decide(US_SHOP, return_id, "REJECT_REFUND", "k", BECAUSE["reject_reason"])
+    world.returns.ask(world.returns.truth_of(return_id).order_id, kind="RETURN_AND_REFUND")
+    with pytest.raises(ValueError, match="in another return"):
+        world.returns.disputes.escalate(return_id)
 
 
 def test_a_decision_that_tiktok_takes_back_is_made_up_for():

@@ -21,8 +21,20 @@ class _UnitsWish(Wish):
 
 
 class _ReturnWish(_UnitsWish):
-    type: Literal["REFUND", "RETURN_AND_REFUND"] = "RETURN_AND_REFUND"
+    type: Literal["REFUND", "RETURN_AND_REFUND", "REPLACEMENT"] = "RETURN_AND_REFUND"
     quick: bool = False
+
+
+class _EditWish(_UnitsWish):
+    type: Literal["REFUND", "RETURN_AND_REFUND", "REPLACEMENT"] | None = None
+
+
+class _OfferWish(Wish):
+    take: bool = True
+
+
+class _ArbitrationWish(Wish):
+    side: Literal["BUYER", "SELLER"]
 
 
 class _AdjustmentWish(Wish):
@@ -66,6 +78,10 @@ class SettlingControl:
             ("POST", "/orders/{order_id}/return", self.ask_return),
             ("POST", "/returns/{return_id}/withdraw", self.withdraw),
             ("POST", "/returns/{return_id}/send", self.send_back),
+            ("POST", "/returns/{return_id}/edit", self.edit_return),
+            ("POST", "/returns/{return_id}/offer", self.answer_offer),
+            ("POST", "/returns/{return_id}/escalate", self.escalate),
+            ("POST", "/returns/{return_id}/arbitrate", self.arbitrate),
             ("POST", "/finance/adjustments", self.adjust),
             ("POST", "/finance/transfers", self.transfer),
             ("POST", "/finance/faults", self.spoil),
@@ -104,6 +120,31 @@ class SettlingControl:
         """The buyer hands the goods to the carrier."""
         tracking = self._world.returns.send_back(request.path_params["return_id"])
         return answer({"tracking_number": tracking})
+
+    async def edit_return(self, request: Request) -> Response:
+        """The buyer asks for something else instead ({"line_ids": [...], "type": "REFUND"})."""
+        wish = await read(request, _EditWish)
+        return_id = request.path_params["return_id"]
+        new_id = self._world.returns.disputes.edit(return_id, wish.line_ids or None, kind=wish.type)
+        return answer({"return_id": new_id}, 201)
+
+    async def answer_offer(self, request: Request) -> Response:
+        """The buyer takes the part of the money that is offered, or refuses it ({"take": false})."""
+        wish = await read(request, _OfferWish)
+        disputes = self._world.returns.disputes
+        (disputes.take_offer if wish.take else disputes.refuse_offer)(request.path_params["return_id"])
+        return answer({"taken": wish.take})
+
+    async def escalate(self, request: Request) -> Response:
+        """The buyer calls TikTok about a rejection."""
+        self._world.returns.disputes.escalate(request.path_params["return_id"])
+        return answer({"escalated": True})
+
+    async def arbitrate(self, request: Request) -> Response:
+        """TikTok decides for one side ({"side": "BUYER"})."""
+        wish = await read(request, _ArbitrationWish)
+        self._world.returns.disputes.arbitrate(request.path_params["return_id"], wish.side)
+        return answer({"decided_for": wish.side})
 
     async def adjust(self, request: Request) -> Response:
         """TikTok settles an adjustment ({"shop": "us", "type": "PLATFORM_PENALTY", "amount": "-5"})."""

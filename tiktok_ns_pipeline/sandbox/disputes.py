@@ -66,12 +66,14 @@ class Disputes:
             self._returns.enter(one, ReturnStatus.pending, self._world.epoch(), "BUYER")
 
     def escalate(self, return_id: str) -> None:
-        """The buyer calls TikTok about a rejection; raises ValueError when there is none, or TikTok has
-        decided."""
+        """The buyer calls TikTok about a rejection; raises ValueError when there is none, TikTok has
+        decided, or another request was made of the same units."""
         with self._world.changing():
             one = self._returns.known(return_id)
             if one.status not in _ESCALATES or one.arbitration:
                 raise ValueError(f"return {return_id} is {one.status}: there is nothing to arbitrate")
+            if set(one.line_ids) & self._returns.taken(one.order_id):
+                raise ValueError(f"return {return_id} has units that are in another return")
             self._decided(one, IN_PROGRESS, "BUYER")
 
     # What TikTok does
@@ -114,7 +116,8 @@ class Disputes:
             case "refuse" if one.status is ReturnStatus.awaiting_buyer:
                 self.refuse_offer(one.id)
             case "escalate" if one.status in _ESCALATES and not one.arbitration:
-                self.escalate(one.id)
+                if not set(one.line_ids) & self._returns.taken(one.order_id):
+                    self.escalate(one.id)
             case "arbitrate" if one.arbitration == IN_PROGRESS:
                 self.arbitrate(one.id, chance.choice(("BUYER", "SELLER")))
             case _:

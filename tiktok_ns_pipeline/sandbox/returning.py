@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -46,6 +45,7 @@ from tiktok_ns_pipeline.sandbox.returns import (
     REFUNDED,
     REPLACEMENT,
     RETURN_AND_REFUND,
+    RefundTruth,
     Return,
     ReturnStatus,
     ReturnStore,
@@ -71,32 +71,6 @@ _WITHDRAWN = {
 }
 _RETURNABLE = {Status.delivered, Status.completed}
 _REFUNDABLE = _RETURNABLE | {Status.in_transit}
-
-
-@dataclass(frozen=True, slots=True)
-class RefundTruth:
-    """What the books must show of a return."""
-
-    shop: str
-    order_id: str
-    return_id: str
-    type: str
-    status: str
-    line_ids: tuple[str, ...]
-    refunded: bool
-    """The buyer has the money back."""
-    goods_come_back: bool
-    to_buyer: Decimal
-    """What the buyer gets, with tax on top and shipping."""
-    owed_less: Decimal
-    """By how much TikTok owes the seller less for the order (`OrderTruth.owed`)."""
-    arbitration: str
-    compensated: Decimal
-    """What TikTok gave the seller for it when it decided otherwise later."""
-    next_id: str
-    """The request that took its place, if it was edited."""
-    new_order_id: str
-    """The order that replaces the goods."""
 
 
 class Returning:
@@ -222,6 +196,11 @@ class Returning:
         """Whether a return of the order is not over."""
         return any(not one.is_over for one in self.store.of_order(order_id))
 
+    def taken(self, order_id: str) -> set[str]:
+        """Units of the order (line ids) that are in a return which is not in vain."""
+        past = self.store.of_order(order_id)
+        return {line_id for one in past if not one.is_in_vain for line_id in one.line_ids}
+
     def truth(self) -> list[RefundTruth]:
         """What the books must show of every return, oldest first."""
         return [self._truth(one) for one in self.store.all()]
@@ -279,8 +258,7 @@ class Returning:
         facts = order.facts
         if facts.status not in (_REFUNDABLE if kind == REFUND else _RETURNABLE):
             raise ValueError(f"order {facts.order_id} is {facts.status}: nothing of it can be returned")
-        past = self.store.of_order(facts.order_id)
-        taken = {line_id for one in past if not one.is_in_vain for line_id in one.line_ids}
+        taken = self.taken(facts.order_id)
         free = [line.id for line in facts.active_lines if line.id not in taken]
         wanted = list(free if line_ids is None else line_ids)
         if not wanted or not set(wanted) <= set(free):

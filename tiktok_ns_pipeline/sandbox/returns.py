@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -125,6 +126,32 @@ class Return:
     def is_over(self) -> bool:
         """Whether nothing follows any more by itself."""
         return self.is_in_vain or self.status in REFUNDED or self.status is ReturnStatus.replaced
+
+
+@dataclass(frozen=True, slots=True)
+class RefundTruth:
+    """What the books must show of a return."""
+
+    shop: str
+    order_id: str
+    return_id: str
+    type: str
+    status: str
+    line_ids: tuple[str, ...]
+    refunded: bool
+    """The buyer has the money back."""
+    goods_come_back: bool
+    to_buyer: Decimal
+    """What the buyer gets, with tax on top and shipping."""
+    owed_less: Decimal
+    """By how much TikTok owes the seller less for the order (`OrderTruth.owed`)."""
+    arbitration: str
+    compensated: Decimal
+    """What TikTok gave the seller for it when it decided otherwise later."""
+    next_id: str
+    """The request that took its place, if it was edited."""
+    new_order_id: str
+    """The order that replaces the goods."""
 
 
 _KEPT = (

@@ -35,11 +35,11 @@ def by_sku(facts: OrderFacts, one: Transaction, *, is_sale: bool) -> list[SkuPar
     weights = [goods_of(group) for group in groups.values()]
     if not sum(weights, ZERO):
         weights = [Decimal(len(group)) for group in groups.values()]
-    shared, parts = _SHARED, [Amounts() for _ in groups]
     if one.form == PART:
-        shared = ("revenue", *_SHARED)
+        parts, shared = [Amounts() for _ in groups], ("revenue", *_SHARED)
     else:
         parts = [Amounts(revenue=_revenue(group, back, is_sale=is_sale)) for group in groups.values()]
+        shared = _SHARED
     for group in shared:
         whole: Parts = getattr(one.amounts, group)
         for name, amount in whole.items():
