@@ -62,7 +62,7 @@ def saved_journal(
 
 def _approved(desk: Desk, body: dict[str, Any], given: Mapping[str, Any]) -> None:
     """Approval by either field; without routing every journal is approved at once."""
-    if "approvalStatus" in given and "approved" not in given:
+    if given.get("approvalStatus") and given.get("approved") is None:
         body["approved"] = given["approvalStatus"] == "2"
     if not desk.routes_journals:
         body["approved"] = True
