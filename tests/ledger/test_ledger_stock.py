@@ -186,6 +186,30 @@ def test_unseen_units_end_when_tiktok_shows_them_again_or_nobody_ordered_them(le
     assert quantity_of(ledger, SHOWN) == 7
 
 
+def test_no_more_is_unseen_than_can_have_been_sold(ledger: Ledger) -> None:
+    show(ledger, 100)
+    with ledger.begin() as tx:
+        assert tx.stock.read_back({SLOT: 0}, PARTS, most={SLOT: 25}) == {SLOT: -100}
+    assert (quantity_of(ledger, SHOWN), quantity_of(ledger, SOLD)) == (0, 6 * 25)
+
+
+def test_what_is_unseen_since_long_is_told_apart_from_what_was_sold_since(
+    ledger: Ledger, clock: SetClock
+) -> None:
+    show(ledger, 40)
+    show(ledger, 37)
+    clock.forward(seconds=60)
+    show(ledger, 35)
+    instant = clock.now()
+    hold(ledger, order(clock, "577", 2, placed_at=instant - timedelta(seconds=90)))
+    with ledger.begin() as tx:
+        assert tx.stock.unseen()[SLOT].units == 3
+        assert tx.stock.unseen_since_before(instant) == {SLOT: 1}
+        tx.stock.dismiss_unseen(SLOT, Decimal(1))
+        assert tx.stock.unseen_since_before(instant) == {}
+        assert tx.stock.unseen()[SLOT].units == 2
+
+
 def test_a_first_reading_differs_from_nothing(ledger: Ledger, clock: SetClock) -> None:
     hold(ledger, order(clock))
     assert show(ledger, 4) == {}
@@ -237,6 +261,14 @@ def test_rates_are_made_of_the_rows_since_an_instant(ledger: Ledger, clock: SetC
     with ledger.read() as tx:
         assert [row.quantity for row in tx.stock.since("tiktok", "sale", since)] == [-1, -2]
         assert [row.quantity for row in tx.stock.since("tiktok", "sale", clock.now())] == [-2]
+
+
+def test_a_sale_knows_when_it_was_placed(ledger: Ledger, clock: SetClock) -> None:
+    placed_at = clock.now() - timedelta(hours=2)
+    hold(ledger, order(clock, placed_at=placed_at))
+    with ledger.read() as tx:
+        [row] = tx.stock.since("tiktok", "sale", clock.now())
+    assert (row.at, row.happened_at) == (clock.now(), placed_at)
 
 
 def test_thousands_of_balances_are_set_and_read_at_once(ledger: Ledger) -> None:

@@ -17,6 +17,7 @@ from typing import Any, cast
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.inventory.observing import CHANNEL, MALFORMED
 from tiktok_ns_pipeline.inventory.offers import Offers
+from tiktok_ns_pipeline.inventory.unseen import most_sold
 from tiktok_ns_pipeline.lake.orders import order_name
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_PRODUCTS, RAW_TIKTOK_STOCK
 from tiktok_ns_pipeline.ledger import Transaction
@@ -146,7 +147,9 @@ class ShopStock:
         with self._runtime.ledger.begin() as tx:
             self._settle_writes(tx, actual, at)
             certain = {slot: units for slot, units in actual.items() if slot not in doubtful}
-            differs = tx.stock.read_back(certain, self._offers.parts(keys), at=at, reference=reference)
+            parts = self._offers.parts(keys)
+            most = most_sold(tx, self._shop.code, certain, self._runtime.clock.now())
+            differs = tx.stock.read_back(certain, parts, at=at, reference=reference, most=most)
             for malformed in reading.malformed:
                 tx.exceptions.open(self._malformed(malformed))
         self._runtime.probe("read back")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tiktok_ns_pipeline.flows.watermarks import LISTED_WITHIN
 from tiktok_ns_pipeline.inventory.governing import (
     Mode,
     Outlook,
@@ -25,7 +26,7 @@ from tiktok_ns_pipeline.inventory.observing import FULL_CURSOR
 from tiktok_ns_pipeline.inventory.offers import Offer, Offers
 from tiktok_ns_pipeline.inventory.pools import Listing, Pool, Shelf
 from tiktok_ns_pipeline.ledger import Transaction
-from tiktok_ns_pipeline.ledger.stock import Balance, StockKey, netsuite_key, tiktok_key
+from tiktok_ns_pipeline.ledger.stock import Balance, Position, StockKey, netsuite_key, tiktok_key
 from tiktok_ns_pipeline.mapping import Mapping as SellerMapping
 from tiktok_ns_pipeline.tiktok.slot import Slot
 
@@ -142,9 +143,10 @@ class Decider:
         demand = Demand()
         for each in tx.stock.since("tiktok", "sale", since):
             slot = Slot(each.key.shop, each.key.sku, each.key.place)
-            demand.of_slot.setdefault(slot, []).append((each.at, -each.quantity))
+            demand.of_slot.setdefault(slot, []).append((_counts_from(each), -each.quantity))
         for each in tx.stock.since("uncommitted", "sale", since):
-            demand.of_item.setdefault((each.key.sku, each.key.place), []).append((each.at, each.quantity))
+            place = (each.key.sku, each.key.place)
+            demand.of_item.setdefault(place, []).append((_counts_from(each), each.quantity))
         for each in tx.stock.since("netsuite", "snapshot", since):
             if each.quantity < 0:
                 place = (each.key.sku, each.key.place)
@@ -262,6 +264,14 @@ class Decider:
             elsewhere_s=self._elsewhere_s,
             before=self._modes.get(shelf, "open"),
         )
+
+
+def _counts_from(sale: Position) -> datetime:
+    """From when a sale counts to a rate: when it was seen, since those that follow it are as far behind.
+
+    A backlog counts from when it was placed: an outage that ends is no rush.
+    """
+    return min(sale.at, sale.happened_at + LISTED_WITHIN) if sale.happened_at else sale.at
 
 
 def _stream(taken: Taken) -> Taken:

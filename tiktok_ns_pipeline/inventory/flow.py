@@ -49,6 +49,7 @@ from tiktok_ns_pipeline.inventory.planning import (
 )
 from tiktok_ns_pipeline.inventory.pools import Kits
 from tiktok_ns_pipeline.inventory.selling import OrdersFollowed, Sold, items_of, skus_of
+from tiktok_ns_pipeline.inventory.unseen import nobodys, orders_read_until
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.facts import STOCK_LEVEL
 from tiktok_ns_pipeline.runtime import Runtime
@@ -66,8 +67,6 @@ BASIS_CURSOR = "stock:basis"
 _SUBJECTS = ("sku ", "product ", "item ", "warehouse ", "stock snapshot")
 
 _DEMAND_EVERY = timedelta(seconds=10)
-_UNSEEN_FOR = timedelta(minutes=10)
-"""So long may an order take to show that explains why TikTok has fewer units."""
 _EVENTS_AT_ONCE = 200
 
 
@@ -135,6 +134,8 @@ class StockFlow:
         self._handler: StockHandler | None = None
         self._demand_at: datetime | None = None
         self._moved_at: dict[str, datetime] = {}
+        self._booked_until: dict[str, datetime] = {}
+        """How far the orders of a shop are booked, on TikTok's clock."""
         self.report = RunReport(trouble=self._troubles.told, plan=self._planner.report)
 
     async def run(self, request: TurnRequest) -> RunReport:
@@ -334,10 +335,14 @@ class StockFlow:
             return 0
         orders = 0
         for shop, _ in shops:
+            with self._runtime.ledger.read() as tx:
+                read_until = orders_read_until(tx, shop.code)
             sold = self._followed[shop.code].look(self._items, self._kits)
             self._decider.measured(seen_after_s=sold.seen_after_s)
             moved.add(sold)
             orders += sold.orders
+            if read_until is not None:
+                self._booked_until[shop.code] = read_until
         self.report.orders += orders
         return orders
 
@@ -374,13 +379,12 @@ class StockFlow:
 
     def _dismiss_unseen(self, moved: _Moved) -> int:
         """What TikTok shows less of, and no order came to explain: nobody bought it."""
-        now = self._runtime.clock.now()
         with self._runtime.ledger.read() as tx:
-            old = [slot for slot, one in tx.stock.unseen().items() if now - one.since >= _UNSEEN_FOR]
+            old = nobodys(tx, self._booked_until, self._runtime.clock.now())
         if old:
             with self._runtime.ledger.begin() as tx:
-                for slot in old:
-                    tx.stock.dismiss_unseen(slot)
+                for slot, units in old.items():
+                    tx.stock.dismiss_unseen(slot, units)
         moved.skus |= {(slot.shop, slot.sku_id) for slot in old}
         self.report.dismissed += len(old)
         return len(old)

@@ -14,13 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 Mode = Literal["open", "divided"]
 
-_HALF_LIVES_S = (20.0, 300.0)
+_SHORT_S, _LONG_S = 20.0, 300.0
 _RISK = 0.001
 """How often more is sold in flight than was reckoned with."""
 _NORMAL_QUANTILE = 3.1
@@ -29,6 +29,7 @@ _MANY = 200.0
 _SHORTEST_S, _LONGEST_S, _UNMEASURED_S = 5.0, 600.0, 60.0
 _MEASUREMENTS = 200
 _ENTER, _LEAVE = 2, 4
+_ALWAYS_POSSIBLE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,14 @@ class Outlook:
 
 def rate_of(taken: Iterable[tuple[datetime, Decimal]], now: datetime) -> float:
     """Units a second, from what was taken when; what lies in the future counts as now."""
+    known = list(taken)
+    return max(_weighted(known, now, half_life) for half_life in (_SHORT_S, _LONG_S))
+
+
+def _weighted(taken: Iterable[tuple[datetime, Decimal]], now: datetime, half_life_s: float) -> float:
     ages = [(max(0.0, (now - at).total_seconds()), float(quantity)) for at, quantity in taken]
-    return max(
-        sum(quantity * math.exp2(-age / half_life) for age, quantity in ages) * math.log(2) / half_life
-        for half_life in _HALF_LIVES_S
-    )
+    weights = sum(quantity * math.exp2(-age / half_life_s) for age, quantity in ages)
+    return weights * math.log(2) / half_life_s
 
 
 def latency_of(measured_s: Sequence[float]) -> float:
@@ -74,6 +78,21 @@ def most_likely_sold(rate: float, seconds: float) -> int:
         chance *= mean / units
         together += chance
     return units
+
+
+def most_sold_unseen(
+    sold: Sequence[tuple[datetime, Decimal]], known_until: datetime, now: datetime, listed_within: timedelta
+) -> int:
+    """TikTok units of one SKU that can have been sold by orders that we do not know.
+
+    `sold` is what its whole shop sold lately, one SKU of which may be what all came for; orders are known
+    until `known_until`, but for those that are not listed yet. Since nobody knows when a rush begins, some
+    units are always possible.
+    """
+    seconds = (max(now, known_until) - known_until + listed_within).total_seconds()
+    # After a long silence of the orders flow the rate of before counts, not that nothing was seen since.
+    rate = max(rate_of(sold, now), _weighted(sold, known_until, _LONG_S))
+    return _ALWAYS_POSSIBLE + most_likely_sold(rate, seconds)
 
 
 def outlook(

@@ -6,7 +6,11 @@ exist. Two statements would count an order twice that is saved between them, or 
 
 A *full* reading goes through all items by keyset; each of its statements asks for all candidates, since
 it is consistent only for the items that it tells. A *touched* reading tells the items of transactions
-that were saved since an instant of the account's own clock, and those of the candidates.
+that were saved since an instant of the account's own clock, the members of kits among them, and the items
+of the candidates.
+
+What leaves nothing to find is seen by the next full reading only: a transaction that was deleted, and
+with it what it held or moved; a kit inside of a kit that another channel sold.
 """
 
 from __future__ import annotations
@@ -100,7 +104,15 @@ _TOUCHED = """
         FROM transactionline l
         JOIN transaction t ON t.id = l.transaction
         WHERE t.lastmodifieddate >= TO_DATE(?, 'YYYY-MM-DD HH24:MI:SS')
-          AND l.item IS NOT NULL)"""
+          AND l.item IS NOT NULL)
+    OR q.item IN (
+        SELECT m.item
+        FROM itemmember m
+        JOIN transactionline l ON l.item = m.parentitem
+        JOIN transaction t ON t.id = l.transaction
+        WHERE t.lastmodifieddate >= TO_DATE(?, 'YYYY-MM-DD HH24:MI:SS'))"""
+# A line for a kit holds its members, which it does not name. The other way there is nothing to find: a
+# kit has no stock of its own, and what it is enough for is decided from its members.
 
 NEWEST_SINCE = """
 SELECT TO_CHAR(MAX(t.lastmodifieddate), 'YYYY-MM-DD HH24:MI:SS') AS modified_at
@@ -151,7 +163,7 @@ class StockReader:
         named = list(dict.fromkeys(items))
         if len(named) > _MOST_ITEMS:
             return None
-        text, values = _TOUCHED, [since]
+        text, values = _TOUCHED, [since, since]
         if named:
             text += f"\n    OR q.item IN ({_markers(named)})"
             values += named

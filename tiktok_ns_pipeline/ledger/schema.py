@@ -290,6 +290,7 @@ stock_positions = sa.Table(
     sa.Column("quantity", Quantity, nullable=False),
     sa.Column("reference", sa.String(120), nullable=False),
     sa.Column("at", UtcInstant, nullable=False),
+    sa.Column("happened_at", UtcInstant),
 )
 sa.Index(
     "ix_stock_positions_key",

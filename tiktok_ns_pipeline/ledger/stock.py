@@ -88,6 +88,8 @@ class Movement:
     quantity: Decimal
     reference: str = ""
     """The order, or the version of the push, that moved it."""
+    happened_at: datetime | None = None
+    """When the other system moved it, where that is known; a row is posted later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Position:
     quantity: Decimal
     reference: str
     at: datetime
+    happened_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,7 @@ class Stock:
                     "quantity": each.quantity,
                     "reference": each.reference,
                     "at": self._now,
+                    "happened_at": each.happened_at,
                 }
             )
             sums[each.key] = (sums.get(each.key, (_ZERO, 0))[0] + each.quantity, identity)
@@ -282,12 +286,14 @@ class Stock:
         *,
         at: datetime | None = None,
         reference: str = "",
+        most: Mapping[Slot, int] | None = None,
     ) -> dict[Slot, int]:
         """TikTok shows this. Returns by how much it differs from its balance, where it does.
 
         What it shows fewer is `unseen`: held for an order that we will see, of the items in `parts`
-        ((shop, SKU id) -> item id -> NetSuite units in one unit). What it shows more ends `unseen` again.
-        A first reading differs from nothing.
+        ((shop, SKU id) -> item id -> NetSuite units in one unit), but of a slot in `most` not more units
+        than that: so many can have been sold. What it shows more ends `unseen` again. A first reading
+        differs from nothing.
         """
         self._be_alone()
         before = self.balances([tiktok_key(slot) for slot in actual])
@@ -304,7 +310,8 @@ class Stock:
         unseen = self.unseen(differs)
         for slot, difference in differs.items():
             if difference < 0:
-                self.book_unseen(slot, Decimal(-difference), parts.get((slot.shop, slot.sku_id), {}))
+                units = min(-difference, (most or {}).get(slot, -difference))
+                self.book_unseen(slot, Decimal(units), parts.get((slot.shop, slot.sku_id), {}))
             elif slot in unseen:
                 self.dismiss_unseen(slot, min(Decimal(difference), unseen[slot].units))
         return differs
@@ -410,6 +417,19 @@ class Stock:
             Slot(*key[1:]): Unseen(balance.quantity, balance.changed_at)
             for key, balance in found.items()
             if balance.quantity
+        }
+
+    def unseen_since_before(self, instant: datetime) -> dict[Slot, Decimal]:
+        """Units that were unseen before an instant and still are, where there are such; what ended
+        since was the oldest."""
+        later: dict[Slot, Decimal] = {}
+        for row in self.since("unseen", "unseen", instant):
+            slot = Slot(*row.key[1:])
+            later[slot] = later.get(slot, _ZERO) + row.quantity
+        return {
+            slot: left
+            for slot, one in self.unseen().items()
+            if (left := one.units - later.get(slot, _ZERO)) > 0
         }
 
     # Looking
@@ -623,6 +643,7 @@ class Stock:
                 row.quantity,
                 row.reference,
                 row.at,
+                row.happened_at,
             )
             for row in self._connection.execute(statement)
         ]
@@ -646,11 +667,12 @@ def _of_order(
     """The rows by which an order comes to hold what it should."""
     for (item_id, warehouse_id), more in _differences(order.uncommitted, held.uncommitted):
         key = uncommitted_key(order.shop, item_id, warehouse_id)
-        yield Movement(key, "sale" if more > 0 else order.leaves_by, more, order.order_id)
+        happened = order.placed_at if more > 0 else None
+        yield Movement(key, "sale" if more > 0 else order.leaves_by, more, order.order_id, happened)
     for (sku_id, warehouse_id), more in _differences(order.sold, held.sold):
         key = tiktok_key(Slot(order.shop, sku_id, warehouse_id))
-        yield Movement(key, "sale" if more > 0 else "cancellation", -more, order.order_id)
         read, happened = read_at.get(key), order.placed_at if more > 0 else order.changed_at
+        yield Movement(key, "sale" if more > 0 else "cancellation", -more, order.order_id, happened)
         if read is not None and happened is not None and happened <= read:
             yield Movement(key, "explained", more, order.order_id)
 

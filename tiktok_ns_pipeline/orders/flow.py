@@ -27,6 +27,7 @@ from tiktok_ns_pipeline.flows.turning import (
     shops_of_run,
     turn_until_idle,
 )
+from tiktok_ns_pipeline.flows.watermarks import orders_watermark
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.goods.problem import Problem
@@ -43,11 +44,7 @@ from tiktok_ns_pipeline.orders.applying import (
     ExternalReferenceHandler,
     SalesOrderHandler,
 )
-from tiktok_ns_pipeline.orders.observing import (
-    Observed,
-    OrderWatch,
-    watermark_name,
-)
+from tiktok_ns_pipeline.orders.observing import Observed, OrderWatch
 from tiktok_ns_pipeline.orders.outcome import Outcome, Parked, Skipped, Staged, Waiting
 from tiktok_ns_pipeline.orders.planning import STAGING_KINDS, OrderPlanner, PlanReport
 from tiktok_ns_pipeline.orders.records import FieldNames
@@ -261,7 +258,7 @@ class OrdersFlow:
         with self._runtime.ledger.begin() as tx:
             OrderPlanner(self._runtime, self.report.plan, lane).store(tx, outcomes, replay=replay)
             if watermark is not None:
-                tx.cursors.advance(watermark_name(shop.code), watermark.isoformat())
+                tx.cursors.advance(orders_watermark(shop.code), watermark.isoformat())
         self._runtime.probe("planned")
 
     def _staged_row(self, row: dict[str, Any], outcome: Outcome) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.flows.inbox import ORDERS
 from tiktok_ns_pipeline.flows.looking import LONGEST_S, Glance, Look, look
 from tiktok_ns_pipeline.flows.shops import SHOPS_CURSOR
+from tiktok_ns_pipeline.flows.watermarks import orders_watermark
 from tiktok_ns_pipeline.lake.orders import raw_order_row
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.facts import SALES_ORDER
 from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.orders.flow import BASIS_CURSOR, KINDS
-from tiktok_ns_pipeline.orders.observing import FUTURE, watermark_name
+from tiktok_ns_pipeline.orders.observing import FUTURE
 from tiktok_ns_pipeline.orders.planning import STAGING_KINDS
 from tiktok_ns_pipeline.settings import Settings
 from tiktok_ns_pipeline.tiktok.client import ShopAccess, TikTokClient
@@ -83,7 +84,7 @@ def _watermarks(glance: Glance) -> list[_Shop]:
     """How far each mapped shop was read."""
     shops = glance.shops()
     with glance.ledger.read() as tx:
-        marks = {shop.code: tx.cursors.get(watermark_name(shop.code)) for shop, _access in shops}
+        marks = {shop.code: tx.cursors.get(orders_watermark(shop.code)) for shop, _access in shops}
     return [
         _Shop(shop.code, access, datetime.fromisoformat(mark) if (mark := marks[shop.code]) else None)
         for shop, access in shops

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tiktok_ns_pipeline.flows.watermarks import orders_watermark
 from tiktok_ns_pipeline.lake.orders import raw_order_row
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
 from tiktok_ns_pipeline.mapping import Shop
@@ -34,11 +35,6 @@ class Observed:
     """The same orders as landed, with payload as exact JSON text."""
     watermark: datetime | None
     listed: int
-
-
-def watermark_name(shop_code: str) -> str:
-    """The cursor that says how far a shop's orders were read."""
-    return f"orders:{shop_code}:update_time"
 
 
 class OrderWatch:
@@ -69,7 +65,7 @@ class OrderWatch:
 
     def _stored_watermark(self) -> datetime | None:
         with self._runtime.ledger.read() as tx:
-            stored = tx.cursors.get(watermark_name(self._shop.code))
+            stored = tx.cursors.get(orders_watermark(self._shop.code))
         return datetime.fromisoformat(stored) if stored else None
 
     def kept(self, watermark: datetime) -> None:

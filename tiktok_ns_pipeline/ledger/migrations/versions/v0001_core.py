@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.Column("quantity", Quantity(), nullable=False),
         sa.Column("reference", sa.String(length=120), nullable=False),
         sa.Column("at", UtcInstant(), nullable=False),
+        sa.Column("happened_at", UtcInstant(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
