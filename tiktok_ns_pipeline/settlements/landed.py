@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,7 +25,6 @@ from tiktok_ns_pipeline.settlements.shapes import (
     read_transaction,
 )
 from tiktok_ns_pipeline.settlements.statement import MalformedStatement, Payment
-from tiktok_ns_pipeline.tiktok.finance_keys import ORDER_TYPE
 
 Row = Mapping[str, Any]
 
@@ -69,9 +68,9 @@ class LandedPayment:
         return exact_json.loads(self.row["payload"])
 
 
-def statements_of(lake: Lake, shop: Shop, days: Collection[date]) -> list[LandedStatement]:
-    """The statements of these UTC days, oldest first."""
-    rows = lake.current(RAW_TIKTOK_STATEMENTS, shop=shop.code, days=days)
+def statements_of(lake: Lake, shop: Shop, begin: date) -> list[LandedStatement]:
+    """The statements of a UTC day and all after it, oldest first."""
+    rows = lake.current(RAW_TIKTOK_STATEMENTS, "day >= ?", [begin], shop=shop.code)
     found = [
         LandedStatement(
             id=row["statement_id"],
@@ -88,9 +87,9 @@ def statements_of(lake: Lake, shop: Shop, days: Collection[date]) -> list[Landed
     return sorted(found, key=lambda one: (one.day, one.id))
 
 
-def payments_of(lake: Lake, shop: Shop, days: Collection[date]) -> list[LandedPayment]:
-    """The payments that were made on these UTC days, oldest first."""
-    rows = lake.current(RAW_TIKTOK_PAYMENTS, shop=shop.code, days=days)
+def payments_of(lake: Lake, shop: Shop, begin: date) -> list[LandedPayment]:
+    """The payments that were made on a UTC day or after it, oldest first."""
+    rows = lake.current(RAW_TIKTOK_PAYMENTS, "day >= ?", [begin], shop=shop.code)
     found = [
         LandedPayment(
             id=row["payment_id"],
@@ -114,9 +113,9 @@ def payment_of(shop: Shop, landed: LandedPayment) -> Payment | Problem:
 
 
 def order_ids_of(lake: Lake, shop: Shop, landed: LandedStatement) -> list[str]:
-    """The orders that a statement settles."""
-    rows = _rows(lake, shop, landed, columns=("order_id", "type"))
-    return sorted({row["order_id"] for row in rows if row["order_id"] and row["type"] == ORDER_TYPE})
+    """The orders that a statement settles or is about."""
+    rows = _rows(lake, shop, landed, columns=("order_id",))
+    return sorted({row["order_id"] for row in rows if row["order_id"]})
 
 
 def sums_of(

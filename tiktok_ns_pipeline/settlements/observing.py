@@ -90,19 +90,18 @@ class MoneyWatch:
         """
         observed = Observed()
         since = datetime.combine(begin, time(), UTC)
-        days = _days(begin, self._runtime.clock.now().date())
-        await self._statements(since, days, again, observed)
-        await self._payments(since, days, observed)
-        await self._withdrawals(since, days, observed)
+        await self._statements(since, begin, again, observed)
+        await self._payments(since, begin, observed)
+        await self._withdrawals(since, begin, observed)
         observed.unsettled = await self._unsettled()
         return observed
 
     # Statements and their transactions
 
     async def _statements(
-        self, since: datetime, days: Sequence[date], again: Collection[str], observed: Observed
+        self, since: datetime, begin: date, again: Collection[str], observed: Observed
     ) -> None:
-        known = self._known(RAW_TIKTOK_STATEMENTS, "statement_id", days)
+        known = self._known(RAW_TIKTOK_STATEMENTS, "statement_id", begin)
         listed: dict[str, tuple[Mapping[str, Any], datetime]] = {}
         # The list names a statement by the midnight after its day.
         async for page in self._calls.statements(self._access, since=since):
@@ -144,19 +143,19 @@ class MoneyWatch:
 
     # Payments, wallets and what is not settled
 
-    async def _payments(self, since: datetime, days: Sequence[date], observed: Observed) -> None:
+    async def _payments(self, since: datetime, begin: date, observed: Observed) -> None:
         rows: dict[str, Row] = {}
         pages: AsyncIterator[PaymentPage] = self._calls.payments(self._access, since=since)
         async for page in pages:
             for raw in page.rows:
                 rows[id_of(raw)] = payment_row(raw, page.version, page.read_at)
-        observed.payments = self._land_news(RAW_TIKTOK_PAYMENTS, "payment_id", rows, days)
+        observed.payments = self._land_news(RAW_TIKTOK_PAYMENTS, "payment_id", rows, begin)
 
-    async def _withdrawals(self, since: datetime, days: Sequence[date], observed: Observed) -> None:
+    async def _withdrawals(self, since: datetime, begin: date, observed: Observed) -> None:
         rows: dict[str, Row] = {}
         async for page in self._calls.withdrawals(self._access, since=since):
             rows.update((id_of(raw), withdrawal_row(raw, page.read_at)) for raw in page.rows)
-        observed.withdrawals = self._land_news(RAW_TIKTOK_WITHDRAWALS, "withdrawal_id", rows, days)
+        observed.withdrawals = self._land_news(RAW_TIKTOK_WITHDRAWALS, "withdrawal_id", rows, begin)
 
     async def _unsettled(self) -> int | None:
         for _ in range(_LISTINGS):
@@ -174,13 +173,15 @@ class MoneyWatch:
 
     # Within
 
-    def _known(self, table: Table, key: str, days: Sequence[date]) -> dict[str, Row]:
-        columns = [key, "payload", "day", *(HEADING if table is RAW_TIKTOK_STATEMENTS else ())]
-        rows = self._runtime.lake.current(table, shop=self._shop.code, days=days, columns=columns)
+    def _known(self, table: Table, key: str, begin: date) -> dict[str, Row]:
+        columns = [key, "payload", *(HEADING if table is RAW_TIKTOK_STATEMENTS else ())]
+        # A statement's day is the one before the midnight that it is listed by.
+        first = begin - timedelta(days=1)
+        rows = self._runtime.lake.current(table, "day >= ?", [first], shop=self._shop.code, columns=columns)
         return {row[key]: row for row in rows}
 
-    def _land_news(self, table: Table, key: str, rows: Mapping[str, Row], days: Sequence[date]) -> int:
-        known = self._known(table, key, days)
+    def _land_news(self, table: Table, key: str, rows: Mapping[str, Row], begin: date) -> int:
+        known = self._known(table, key, begin)
         news = [
             row for name, row in rows.items() if name not in known or known[name]["payload"] != row["payload"]
         ]
@@ -194,12 +195,6 @@ class MoneyWatch:
 def first_look(shop: Shop, since: date | None, today: date) -> date:
     """The UTC day from which a shop's money is read at first: payments take statements weeks later."""
     return min(since or today, today) - timedelta(days=30)
-
-
-def _days(begin: date, today: date) -> list[date]:
-    """The UTC days of what is listed from `begin` on; a statement's day is the one before its midnight."""
-    first = begin - timedelta(days=1)
-    return [first + timedelta(days=number) for number in range((today - first).days + 2)]
 
 
 def _amounts_changed(before: Row, raw: Mapping[str, Any]) -> bool:

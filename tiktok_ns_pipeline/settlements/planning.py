@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from typing import Any
 
-from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.facts import PAYOUT_JOURNAL
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent, IntentState, NewIntent
-from tiktok_ns_pipeline.mapping import Mapping as Decisions
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
 from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
@@ -98,72 +95,6 @@ class Decided:
     def payment_id(self) -> str | None:
         """Of a payout."""
         return self.key if self.subject.startswith(PAYOUT) else None
-
-
-@dataclass(frozen=True, slots=True)
-class ShopMark:
-    """How far a shop was looked at, as the ledger keeps it."""
-
-    policy: str = ""
-    begun_on: date | None = None
-    """First UTC day of the statements that are posted."""
-    read_at: datetime | None = None
-    """When TikTok was asked last."""
-    open_since: date | None = None
-    """UTC day of the oldest statement that is not dealt with."""
-    decided: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Version by subject of what was decided and can still change."""
-    to_pay: tuple[str, ...] = ()
-    """Payments whose Invoices are not all paid out of clearing."""
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any] | None) -> ShopMark:
-        """As it is stored; a blank one where nothing is."""
-        if not stored:
-            return cls()
-        return cls(
-            policy=stored["policy"],
-            begun_on=_day(stored["begun_on"]),
-            read_at=datetime.fromisoformat(stored["read_at"]) if stored["read_at"] else None,
-            open_since=_day(stored["open_since"]),
-            decided=stored["decided"],
-            to_pay=tuple(stored["to_pay"]),
-        )
-
-    def stored(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
-        return {
-            "policy": self.policy,
-            "begun_on": self.begun_on.isoformat() if self.begun_on else None,
-            "read_at": self.read_at.isoformat() if self.read_at else None,
-            "open_since": self.open_since.isoformat() if self.open_since else None,
-            "decided": dict(sorted(self.decided.items())),
-            "to_pay": list(self.to_pay),
-        }
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def mark_name(shop_code: str) -> str:
-    """The cursor that keeps a shop's mark."""
-    return f"settlements:{shop_code}:mark"
-
-
-def policy_fingerprint(mapping: Decisions, shop: Shop) -> str:
-    """Changes when a decision changes that makes the documents of this shop's payouts what they are."""
-    return exact_json.fingerprint(
-        [
-            shop.settlement.model_dump(),
-            mapping.settlements.model_dump(),
-            shop.exchange_rate.model_dump(),
-            shop.subsidiary_id,
-            shop.department_id,
-            shop.class_id,
-            shop.currency_id,
-        ]
-    )
 
 
 def payout_fact(shop: str, key: str) -> FactKey:

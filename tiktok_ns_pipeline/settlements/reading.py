@@ -15,6 +15,7 @@ from string import Template
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.mapping import Shop
+from tiktok_ns_pipeline.mapping.follow_ups import NoBilling
 from tiktok_ns_pipeline.mapping.shop import InclusiveSplitTax
 from tiktok_ns_pipeline.money import Money
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
@@ -78,7 +79,7 @@ class OrdersInNetSuite:
     rates: Mapping[str, Decimal]
     """Exchange rate at which the bills of an order were posted; where they differ, it is left out."""
     sells_shipping: frozenset[str] = field(default=frozenset())
-    """Orders whose Sales Order or bill has shipping among its lines."""
+    """Orders whose bill has, or will have, shipping among its lines."""
 
     def bills_shipping(self, order_id: str) -> bool | None:
         """Whether the order's bill sells shipping; None of an order that NetSuite does not know."""
@@ -163,8 +164,16 @@ def _orders_of(
         {order_id: tuple(found) for order_id, found in documents.items()},
         {row["id"]: row["entity"] for row in rows if "entity" in row},
         {order_id: found.pop() for order_id, found in rates.items() if len(found) == 1},
-        frozenset(row["order_id"] for row in rows if shipping.get(row["id"])),
+        _selling_shipping(rows, shipping, shop),
     )
+
+
+def _selling_shipping(
+    rows: Sequence[Mapping[str, str]], shipping: Mapping[str, Decimal], shop: Shop
+) -> frozenset[str]:
+    """Orders that bill shipping: by their bills, or by the Sales Order where a bill will follow."""
+    kinds = {"CashSale", "CustInvc"} if isinstance(shop.billing, NoBilling) else _KINDS.keys()
+    return frozenset(row["order_id"] for row in rows if row["type"] in kinds and shipping.get(row["id"]))
 
 
 def _with_tax(net: Decimal, shop: Shop) -> Decimal:

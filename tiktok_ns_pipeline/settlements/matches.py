@@ -1,0 +1,203 @@
+"""Matches: what each statement clears of its orders, and how those orders stand as a whole.
+
+An order settles in several statements (T 7.2), so every look compares all that was ever settled of it
+with all of its documents. An order without a bill stays visible, and is looked for again each time
+TikTok is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.goods.problem import Problem
+from tiktok_ns_pipeline.lake.tables import SETTLEMENT_MATCHES
+from tiktok_ns_pipeline.mapping import Shop
+from tiktok_ns_pipeline.mapping.follow_ups import NoBilling
+from tiktok_ns_pipeline.runtime import Runtime
+from tiktok_ns_pipeline.settlements.booking import Settled, StatementSums
+from tiktok_ns_pipeline.settlements.deciding import Decider
+from tiktok_ns_pipeline.settlements.document import CHANNEL
+from tiktok_ns_pipeline.settlements.landed import LandedStatement
+from tiktok_ns_pipeline.settlements.matching import OrderMatch, match_order
+from tiktok_ns_pipeline.settlements.reading import OrdersInNetSuite, SettlementReader
+
+UNBILLED = "settled_order_unbilled"
+ORDER = "order "
+
+_NOT_BILLED = ("unbilled", "no_document")
+_MOST = 5_000
+"""So many orders are looked for again at once."""
+_PORTION = 500
+_ZERO = Decimal(0)
+_PARTS = ("sales", "refunds", "shipping", "other")
+
+Row = dict[str, Any]
+
+
+class MatchDesk:
+    """Matches the orders of one run."""
+
+    def __init__(self, runtime: Runtime, reader: SettlementReader) -> None:
+        self._runtime = runtime
+        self._reader = reader
+
+    async def rows(
+        self, shop: Shop, decider: Decider, statements: Sequence[LandedStatement], begun_on: date
+    ) -> list[Row]:
+        """Rows of `settlement_matches` of statements that were decided; opens and clears exceptions.
+
+        Raises NetSuiteError's subclasses.
+        """
+        new: list[tuple[LandedStatement, Mapping[str, Settled], OrdersInNetSuite]] = []
+        for one in statements:
+            sums = await decider.sums(one)
+            if isinstance(sums, StatementSums):
+                new.append((one, sums.orders, await decider.orders(one)))
+        ids = {one.id for one in statements}
+        order_ids = {order_id for _, orders, _ in new for order_id in orders}
+        everything = self._ever_settled(shop, order_ids, ids)
+        for _, orders, _ in new:
+            for order_id, settled in orders.items():
+                everything.setdefault(order_id, Settled(order_id)).add(settled)
+        rows: list[Row] = []
+        matches: dict[str, OrderMatch] = {}
+        for landed, orders, known in new:
+            for order_id, settled in orders.items():
+                whole = everything[order_id]
+                match = match_order(
+                    whole, known.documents.get(order_id, ()), not_ours=_is_older(whole, shop, begun_on)
+                )
+                matches[order_id] = match
+                rows.append(self._row(landed.id, landed.day, landed.currency, settled, match))
+        self._tell(shop, matches.values())
+        return rows
+
+    async def again(self, shop: Shop, begun_on: date) -> list[Row]:
+        """Rows of orders that were not cleared and stand otherwise by now.
+
+        Raises NetSuiteError's subclasses.
+        """
+        not_cleared = self._runtime.lake.current(
+            SETTLEMENT_MATCHES, "verdict NOT IN ('cleared', 'not_ours')", shop=shop.code
+        )
+        open_rows = sorted(not_cleared, key=lambda row: row["matched_at"])[-_MOST:]
+        if not open_rows:
+            return []
+        order_ids = {row["order_id"] for row in open_rows}
+        known = await self._reader.orders(shop, order_ids)
+        everything = self._ever_settled(shop, order_ids, ())
+        matches = {
+            order_id: match_order(
+                settled, known.documents.get(order_id, ()), not_ours=_is_older(settled, shop, begun_on)
+            )
+            for order_id, settled in everything.items()
+        }
+        self._tell(shop, matches.values())
+        return [
+            self._row(
+                row["statement_id"], row["day"], row["currency"], settled_of(row), matches[row["order_id"]]
+            )
+            for row in open_rows
+            if _told(matches[row["order_id"]]) != (row["verdict"], row["documents"])
+        ]
+
+    def _ever_settled(
+        self, shop: Shop, order_ids: Iterable[str], without: Iterable[str]
+    ) -> dict[str, Settled]:
+        """What all statements settled of orders, but for some statements that are looked at anew."""
+        everything: dict[str, Settled] = {}
+        left_out = set(without)
+        wanted = sorted(order_ids)
+        for start in range(0, len(wanted), _PORTION):
+            portion = wanted[start : start + _PORTION]
+            where = f"order_id IN ({', '.join('?' for _ in portion)})"
+            for row in self._runtime.lake.current(SETTLEMENT_MATCHES, where, portion, shop=shop.code):
+                if row["statement_id"] not in left_out:
+                    everything.setdefault(row["order_id"], Settled(row["order_id"])).add(settled_of(row))
+        return everything
+
+    def _row(self, statement_id: str, day: date, currency: str, settled: Settled, match: OrderMatch) -> Row:
+        verdict, documents = _told(match)
+        return {
+            "channel": CHANNEL,
+            "statement_id": statement_id,
+            "order_id": settled.order_id,
+            "currency": currency,
+            "placed_at": settled.placed_at,
+            **{part: getattr(settled, part) for part in _PARTS},
+            "verdict": verdict,
+            "settled": match.settled,
+            "documented": match.documented,
+            "documents": documents,
+            "reasons": exact_json.dumps({one.name: one.amount for one in match.reasons}),
+            "matched_at": self._runtime.clock.now(),
+            "day": day,
+        }
+
+    def _tell(self, shop: Shop, matches: Iterable[OrderMatch]) -> None:
+        """Orders that TikTok settled and nobody billed; where nobody bills, that is no trouble."""
+        if isinstance(shop.billing, NoBilling):
+            return
+        subjects = {f"{ORDER}{one.order_id}": one for one in matches}
+        with self._runtime.ledger.begin() as tx:
+            troubled = tx.exceptions.unresolved_among(CHANNEL, shop.code, list(subjects))
+            for subject, match in subjects.items():
+                if match.verdict in _NOT_BILLED:
+                    if tx.exceptions.list(
+                        states=("open", "acknowledged", "resolved"),
+                        kinds=(UNBILLED,),
+                        shop=shop.code,
+                        subject=subject,
+                    ):
+                        continue
+                    problem = _unbilled(shop, match)
+                    tx.exceptions.open(
+                        self._runtime.reporter.exception(
+                            problem.kind,
+                            channel=CHANNEL,
+                            shop=shop.code,
+                            subject=subject,
+                            cause=problem.cause,
+                            message=problem.message,
+                        )
+                    )
+                elif subject in troubled:
+                    tx.exceptions.clear(
+                        channel=CHANNEL,
+                        shop=shop.code,
+                        subject=subject,
+                        reason="the order is billed now",
+                        kinds=(UNBILLED,),
+                    )
+
+
+def settled_of(row: Mapping[str, Any]) -> Settled:
+    """What a row says that its statement clears of its order."""
+    placed_at: datetime | None = row["placed_at"]
+    return Settled(
+        row["order_id"], row["sales"], row["refunds"], row["shipping"], row["other"], placed_at=placed_at
+    )
+
+
+def _told(match: OrderMatch) -> tuple[str, str | None]:
+    documents = ",".join(f"{one.kind} {one.internal_id}" for one in match.documents)
+    return match.verdict, documents or None
+
+
+def _is_older(settled: Settled, shop: Shop, begun_on: date) -> bool:
+    """Whether the order is from before the shop's books here."""
+    first = shop.orders_since or begun_on
+    return settled.placed_at is not None and settled.placed_at.astimezone(shop.zone).date() < first
+
+
+def _unbilled(shop: Shop, match: OrderMatch) -> Problem:
+    what = "its Sales Order was never billed" if match.verdict == "unbilled" else "NetSuite does not have it"
+    text = (
+        f"TikTok settled {match.settled} {shop.currency} of order {match.order_id} of shop {shop.code}, and "
+        f"{what}."
+    )
+    return Problem.of(UNBILLED, match.verdict, text)
