@@ -153,7 +153,7 @@ class Projection:
         yield from (("transactionline", row) for row in line_rows(record, header, self._desk, held))
         yield from (("previoustransactionlinelink", row) for row in link_rows(record, header, self._desk))
         for posting in postings(self._desk, record):
-            yield "transactionaccountingline", accounting_row(record, header, posting)
+            yield "transactionaccountingline", accounting_row(record, header, posting, self._desk)
         address = record.get("shippingAddress")
         if address:
             yield "transactionshippingaddress", {"nkey": int(record.id), **lower_case(address)}

@@ -357,10 +357,16 @@ def _type_of(desk: Desk, identifier: str) -> RecordType:
     return record.type if record else orders.SALES_ORDER
 
 
-def accounting_row(record: Record, header: Row, posting: Posting) -> Row:
-    """One posting in `transactionaccountingline`."""
+def accounting_row(record: Record, header: Row, posting: Posting, desk: Desk) -> Row:
+    """One posting in `transactionaccountingline`; the main line of what can be applied says how far it is."""
     amount = posting.amount
+    unpaid: Decimal | None = None
+    if posting.line == 0 and record.get("amountRemaining") is not None:
+        rate: Decimal = record.get("exchangeRate", Decimal(1))
+        unpaid = _base(desk, record, record.get("amountRemaining"), rate)
     return {
+        "amountpaid": None if unpaid is None else abs(amount) - unpaid,
+        "amountunpaid": unpaid,
         "transaction": header["id"],
         "transactionline": posting.line,
         "account": posting.account,

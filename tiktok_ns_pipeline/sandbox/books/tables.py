@@ -24,7 +24,7 @@ _COLUMNS = {
         donotdisplayline flag; kitcomponent flag; kitmemberof number; isinventoryaffecting flag""",
     "transactionaccountingline": """transaction >transaction; transactionline number; account >account;
         accountingbook number; amount number; debit number; credit number; netamount number;
-        exchangerate number; posting flag""",
+        exchangerate number; posting flag; amountpaid number; amountunpaid number""",
     "previoustransactionlinelink": """previousdoc >transaction; previousline number; previoustype text;
         nextdoc >transaction; nextline number; nexttype text; linktype text; foreignamount number;
         lastmodifieddate date""",
