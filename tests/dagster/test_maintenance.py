@@ -1,6 +1,7 @@
 """Housekeeping in Dagster, on a real lake and a real instance."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import dagster as dg
 import pytest
@@ -13,8 +14,11 @@ from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
 from tiktok_ns_pipeline.ledger import Ledger
+from tiktok_ns_pipeline.ledger.facts import STOCK_LEVEL
 from tiktok_ns_pipeline.ledger.inbox import NewEvent
-from tiktok_ns_pipeline.maintenance.automation import EVENTS_KEPT
+from tiktok_ns_pipeline.ledger.intents import FactKey, NewIntent
+from tiktok_ns_pipeline.ledger.stock import Reading, netsuite_key
+from tiktok_ns_pipeline.maintenance.automation import EVENTS_KEPT, STOCK_KEPT
 from tiktok_ns_pipeline.maintenance.prepare import prepare
 from tiktok_ns_pipeline.maintenance.run_history import FAILURES_KEPT, KEPT, delete_old_runs
 
@@ -76,6 +80,33 @@ def test_the_nightly_job_forgets_webhook_events_that_were_handled_long_ago(
         counts = tx.inbox.counts()
     ledger.close()
     assert (counts[""].handled, counts["orders"].waiting) == (1, 1)
+
+
+def test_the_nightly_job_rolls_up_what_happened_to_stock_long_ago(
+    on_stage: Stage, instance: dg.DagsterInstance
+):
+    key, fact = netsuite_key("301", "6"), FactKey("tiktok", "us", STOCK_LEVEL, "1729")
+
+    def happen(age: timedelta, quantity: int) -> None:
+        ledger = Ledger.open(on_stage.settings.database_url, SetClock(datetime.now(UTC) - age))
+        with ledger.begin() as tx:
+            tx.stock.set_balances("snapshot", [Reading(key, Decimal(quantity))])
+            tx.intents.plan([NewIntent("stock", fact, {"level": quantity}, f"{quantity}", "urgent")])
+        ledger.close()
+
+    long_ago = STOCK_KEPT + timedelta(hours=1)
+    happen(long_ago, 5)
+    happen(long_ago, 3)
+    happen(STOCK_KEPT - timedelta(hours=1), 4)
+    assert defs.resolve_job_def("maintenance_job").execute_in_process(instance=instance).success
+    ledger = Ledger.open(on_stage.settings.database_url)
+    with ledger.read() as tx:
+        rows = tx.stock.positions("netsuite", "301")
+        revisions = [intent.revision for intent in tx.intents.history(fact)]
+        assert tx.stock.verify() == []
+    ledger.close()
+    assert [(row.movement, row.quantity) for row in rows] == [("snapshot", 1), ("opening", 3)]
+    assert revisions == [2, 3]
 
 
 @pytest.fixture

@@ -54,6 +54,25 @@ def states(ledger: Ledger, key: str = "1") -> list[IntentState]:
         return [intent.state for intent in tx.intents.history(fact(key))]
 
 
+def test_old_revisions_are_forgotten_but_the_newest_of_each_fact(ledger: Ledger, clock: SetClock) -> None:
+    for content in ("a", "b"):
+        plan(ledger, wanted("1", content), wanted("2", content, depends_on="tiktok/us/cust/nobody"))
+        for intent in claim(ledger):
+            move(ledger, intent, S.APPLIED)
+    plan(ledger, wanted("of another kind", "a"))
+    clock.forward(days=36)
+    plan(ledger, wanted("1", "c"))
+    assert states(ledger) == [S.APPLIED, S.APPLIED, S.PLANNED]
+    with ledger.begin() as tx:
+        assert tx.intents.forget_before(clock.now() - timedelta(days=40), "so") == 0
+        assert tx.intents.forget_before(clock.now() - timedelta(days=35), "cust") == 0
+        assert tx.intents.forget_before(clock.now() - timedelta(days=35), "so") == 3
+        assert tx.intents.forget_before(clock.now() - timedelta(days=35), "so") == 0
+    assert states(ledger) == [S.PLANNED]
+    assert states(ledger, "2") == [S.PLANNED]
+    assert plan(ledger, wanted("2", "b")) == ["unchanged"]
+
+
 def test_the_same_document_is_planned_once(ledger: Ledger) -> None:
     assert plan(ledger, wanted()) == ["new"]
     assert plan(ledger, wanted()) == ["unchanged"]

@@ -55,6 +55,9 @@ TRANSITIONS: Mapping[IntentState, frozenset[IntentState]] = {
 }
 """DESIGN 5. An applied intent stays applied: a change of the fact is a new revision."""
 
+FORGOTTEN_AT_ONCE = 2_000
+"""So many rows are deleted in one transaction, for which others wait."""
+
 UNSENT = (S.PLANNED, S.WAITING, S.PARKED)
 UNDER_WAY = (S.SENDING, S.AMBIGUOUS)
 OPEN = (*UNSENT, *UNDER_WAY)
@@ -411,6 +414,32 @@ class Intents:
             .order_by(table.c.revision)
         )
         return [_intent(row) for row in self._connection.execute(statement).mappings()]
+
+    def forget_before(self, instant: datetime, kind: str) -> int:
+        """Delete some revisions of a kind that ended before then, at most `FORGOTTEN_AT_ONCE`; how many.
+
+        The newest of each fact stays, and so does what is not at an end: a fact keeps its revision number
+        and is planned again only when it changes.
+        """
+        table, newer = schema.intents, schema.intents.alias("newer")
+        is_overtaken = sa.exists().where(
+            newer.c.channel == table.c.channel,
+            newer.c.shop == table.c.shop,
+            newer.c.kind == table.c.kind,
+            newer.c.business_key == table.c.business_key,
+            newer.c.revision > table.c.revision,
+        )
+        old = (
+            sa.select(table.c.id)
+            .where(
+                table.c.kind == kind,
+                table.c.state.in_([S.APPLIED.value, S.SUPERSEDED.value]),
+                table.c.updated_at < instant,
+                is_overtaken,
+            )
+            .limit(FORGOTTEN_AT_ONCE)
+        )
+        return self._connection.execute(sa.delete(table).where(table.c.id.in_(old))).rowcount
 
     def _take_up_again(self, ids: Sequence[int]) -> int:
         table = schema.intents

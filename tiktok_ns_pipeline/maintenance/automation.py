@@ -1,11 +1,16 @@
-"""The nightly job: the lake's small files become few, what crashes left aside goes, and so do old runs
-and old webhook events."""
+"""The nightly job: the lake's small files become few, what crashes left aside goes, and so do old runs,
+old webhook events, and what was posted and pushed of stock long ago."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import MAX_RUNTIME_TAG, RuntimeResource, markdown_table
+
+if TYPE_CHECKING:
+    from tiktok_ns_pipeline.ledger import Ledger, Transaction
 
 GROUP = "maintenance"
 POOL = "maintenance"
@@ -16,6 +21,13 @@ GRACE = timedelta(hours=6)
 EVENTS_KEPT = timedelta(days=30)
 """Handled webhook events stay so long: longer than TikTok sends one again (T 8.1), and long enough for
 a person who asks what was told when."""
+
+
+STOCK_KEPT = timedelta(days=35)
+"""Movements of stock and pushes stay so long one by one: beyond the close of the month before."""
+
+_KEYS_AT_ONCE = 200
+"""Keys rolled up in one transaction, for which whoever posts waits."""
 
 
 @dg.op(pool=POOL, tags={"kind": "duckdb"})
@@ -50,24 +62,42 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
 @dg.op(pool=POOL)
 def forget_old_events(context: dg.OpExecutionContext, runtime: RuntimeResource) -> None:
     """Delete webhook events that were handled a month ago; what waits stays."""
-    deleted = 0
     with runtime.records() as records:
         before = records.ledger.clock.now() - EVENTS_KEPT
-        while True:
-            with records.ledger.begin() as tx:
-                some = tx.inbox.forget_before(before)
-            deleted += some
-            if not some:
-                break
+        deleted = _until_done(records.ledger, lambda tx: tx.inbox.forget_before(before))
     context.add_output_metadata({"events_deleted": deleted})
+
+
+@dg.op(pool=POOL)
+def forget_old_stock(context: dg.OpExecutionContext, runtime: RuntimeResource) -> None:
+    """Roll old movements of stock up to one row for each balance; delete old pushes but the newest."""
+    from tiktok_ns_pipeline.ledger.facts import STOCK_LEVEL
+
+    with runtime.records() as records:
+        before = records.ledger.clock.now() - STOCK_KEPT
+        rolled_up = _until_done(records.ledger, lambda tx: tx.stock.roll_up(before, limit=_KEYS_AT_ONCE))
+        deleted = _until_done(records.ledger, lambda tx: tx.intents.forget_before(before, STOCK_LEVEL))
+    context.add_output_metadata({"movements_rolled_up": rolled_up, "pushes_deleted": deleted})
+
+
+def _until_done(ledger: "Ledger", some: Callable[["Transaction"], int]) -> int:
+    """Do some of a thing in a transaction of its own, until nothing of it is left; how much it was."""
+    done = 0
+    while True:
+        with ledger.begin() as tx:
+            now = some(tx)
+        done += now
+        if not now:
+            return done
 
 
 @dg.job(executor_def=dg.in_process_executor, tags={MAX_RUNTIME_TAG: "7200"})
 def maintenance_job() -> None:
-    """Compacts the lake, forgets old runs and old webhook events."""
+    """Compacts the lake, forgets old runs, old webhook events and old movements of stock."""
     compact_lake()
     forget_old_runs()
     forget_old_events()
+    forget_old_stock()
 
 
 maintenance_schedule = dg.ScheduleDefinition(

@@ -16,6 +16,9 @@ KEPT: Mapping[str, timedelta] = {
     "orders_job": timedelta(days=14),
     "items_job": timedelta(days=14),
     "closures_job": timedelta(days=14),
+    "shipments_job": timedelta(days=14),
+    "billing_job": timedelta(days=14),
+    "stock_job": timedelta(days=14),
     "webhooks_job": timedelta(days=14),
     "maintenance_job": timedelta(days=30),
 }
