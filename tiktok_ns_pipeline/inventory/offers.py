@@ -167,8 +167,9 @@ class Offers:
 
     def around(self, keys: Iterable[SkuKey] = (), items: Iterable[str] = ()) -> list[Offer]:
         """These SKUs and those that draw from these items, with all that share stock with any of them."""
-        waiting = [key for key in keys if key in self._by_key]
-        waiting += [key for item in items for key in self._of_item.get(item, ())]
+        # In order: equal seeds give equal runs.
+        waiting = [key for key in sorted(keys) if key in self._by_key]
+        waiting += [key for item in sorted(items) for key in self._of_item.get(item, ())]
         found: dict[SkuKey, Offer] = {}
         shelves: set[Shelf] = set()
         while waiting:
