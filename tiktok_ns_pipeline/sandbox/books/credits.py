@@ -20,7 +20,7 @@ from tiktok_ns_pipeline.sandbox.books.merging import merged_header
 from tiktok_ns_pipeline.sandbox.books.orders import check_account, numbered, party
 from tiktok_ns_pipeline.sandbox.books.pricing import totalled
 from tiktok_ns_pipeline.sandbox.books.returns import RETURN, sources_after, to_credit
-from tiktok_ns_pipeline.sandbox.books.shares import BILLED, CREDITED, Left, left_of, ordered, parts, take_tax
+from tiktok_ns_pipeline.sandbox.books.shares import BILLED, CREDITED, Left, left_of, parts, share_of, take_tax
 from tiktok_ns_pipeline.sandbox.books.store import Record
 
 CASH_REFUND = record_type("cashRefund")
@@ -53,7 +53,7 @@ def credited(
     def left(line: dict[str, Any]) -> Left:
         if is_return:
             return left_of(BILLED, line, to_credit(desk, line))
-        return left_of(CREDITED, line, ordered(line) - CREDITED.of(line))
+        return left_of(CREDITED, line, share_of(line) - CREDITED.of(line))
 
     body["item"] = parts(setting, "credit", source.lines(), given.get("item") or (), left)
     take_tax(setting, source.lines("taxDetails"), body, given.get("taxDetails"))

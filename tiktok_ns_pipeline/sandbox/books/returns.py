@@ -30,8 +30,8 @@ from tiktok_ns_pipeline.sandbox.books.shares import (
     Count,
     Left,
     left_of,
-    ordered,
     parts,
+    share_of,
     take_tax,
 )
 from tiktok_ns_pipeline.sandbox.books.store import Record
@@ -134,7 +134,7 @@ def to_credit(desk: Desk, line: Mapping[str, Any]) -> Decimal:
     """Quantity of an authorization's line that can be credited now."""
     is_goods = line["itemType"] in FULFILLABLE
     waits = line["isClosed"] or (is_goods and not desk.refunds_in_advance)
-    source = line["quantityReceived"] if waits else ordered(line)
+    source = line["quantityReceived"] if waits else share_of(line)
     return max(source - line["quantityBilled"], _ZERO)
 
 
@@ -189,7 +189,7 @@ def _takes(
 
 def _limit(source: Record, line: Mapping[str, Any], count: Count) -> Decimal:
     if source.type is not SALES_ORDER:
-        return ordered(line)
+        return share_of(line)
     if count is CREDITED:
         return BILLED.of(line)
     return max(_left_the_house(line), BILLED.of(line))
@@ -244,7 +244,7 @@ def _is_awaited(line: Mapping[str, Any]) -> bool:
 
 
 def _is_settled(line: Mapping[str, Any]) -> bool:
-    wanted = line["quantityReceived"] if line["isClosed"] else ordered(line)
+    wanted = line["quantityReceived"] if line["isClosed"] else share_of(line)
     return line["quantityBilled"] >= wanted
 
 

@@ -96,7 +96,7 @@ class Left:
 def left_of(count: Count, line: Line, due: Decimal) -> Left:
     """What is left of a line's own quantity and amounts."""
     amounts = {name: line[name] - count.of(line, name) for name in AMOUNTS if name in line}
-    return Left(due, ordered(line) - count.of(line), amounts)
+    return Left(due, share_of(line) - count.of(line), amounts)
 
 
 def parts(
