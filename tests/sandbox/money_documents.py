@@ -65,7 +65,7 @@ class Sale:
 
     def paid(self, amount: str | None = None, **fields: Any) -> str:
         """A payment of the invoice out of the clearing account."""
-        element = {"doc": {"id": self.bill}, "line": 0, "apply": True}
+        element: Json = {"doc": {"id": self.bill}, "line": 0, "apply": True}
         if amount is not None:
             element["amount"] = D(amount)
         body = {"account": {"id": CLEARING}, "apply": {"items": [element]}, **fields}

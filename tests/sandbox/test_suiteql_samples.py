@@ -16,6 +16,11 @@ _STATEMENTS = {
 }
 
 
+def statement(name: str, **values: str) -> str:
+    """A sample query with these values in its places."""
+    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], _STATEMENTS[name]).rstrip().rstrip(";")
+
+
 class History:
     """One order, shipped and sold, a journal and a deposit account's movement."""
 
@@ -55,10 +60,7 @@ class History:
             "FROM": "2026-06-01",
             "TO": "2026-06-30",
         } | values
-        statement = (
-            re.sub(r"\{(\w+)\}", lambda found: values[found[1]], _STATEMENTS[name]).rstrip().rstrip(";")
-        )
-        return self.books.query(statement).as_dicts()
+        return self.books.query(statement(name, **values)).as_dicts()
 
 
 @pytest.fixture(scope="module")
