@@ -15,6 +15,7 @@ from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
+from tiktok_ns_pipeline.money import exponent_of
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.settlements.booking import FeeMap, StatementSums
 from tiktok_ns_pipeline.settlements.document import PayoutJournal
@@ -33,6 +34,9 @@ from tiktok_ns_pipeline.settlements.statement import Payment
 
 LATE_FOR = timedelta(days=7)
 """So long a payment waits for a statement that is late: five working days (T 7.2)."""
+
+_LEAST_STATEMENT = 100
+"""Minor units: a payment that differs by less has no late statement."""
 
 Sums = StatementSums | Unfooted | Problem
 
@@ -69,13 +73,16 @@ class Decider:
             return self._of_statement(landed, "parked", sums=sums, problems=(posting,))
         return self._booked_statement(landed, sums, posting)
 
-    async def payout(self, landed: LandedPayment, statements: Sequence[LandedStatement]) -> Decided:
+    async def payout(
+        self, landed: LandedPayment, statements: Sequence[LandedStatement], *, paid_again: bool
+    ) -> Decided:
         """Stage a payment that has ended, with the statements that name it.
 
-        Raises ValueError for one that is under way.
+        `paid_again` says whether TikTok has paid since, as it does after a failure. Raises ValueError for
+        a payment that is under way.
         """
         if landed.status == "FAILED":
-            return self._failed(landed, statements)
+            return self._failed(landed, statements, paid_again=paid_again)
         payment = payment_of(self._shop, landed)
         if isinstance(payment, Problem):
             return self._of_payout(landed, statements, "parked", problems=(payment,))
@@ -177,9 +184,17 @@ class Decider:
         listed = sum((one.row["settlement_amount"] or Decimal(0) for one in statements), Decimal(0))
         if payment.settlement is None:
             return not statements
-        return payment.settlement != listed
+        # A difference this small is no statement.
+        least = _LEAST_STATEMENT * Decimal(1).scaleb(-exponent_of(self._shop.currency))
+        return abs(payment.settlement - listed) >= least
 
-    def _failed(self, landed: LandedPayment, statements: Sequence[LandedStatement]) -> Decided:
+    def _failed(
+        self, landed: LandedPayment, statements: Sequence[LandedStatement], *, paid_again: bool
+    ) -> Decided:
+        if paid_again:
+            return self._of_payout(
+                landed, statements, "skipped", paid_again=True, reason="it failed, and TikTok has paid since"
+            )
         text = (
             f"Payment {landed.id} of shop {self._shop.code}: TikTok could not pay out "
             f"{landed.row['amount']} {landed.row['currency']}."
@@ -242,11 +257,12 @@ class Decider:
         problems: tuple[Problem, ...] = (),
         unfooted: tuple[Unfooted, ...] = (),
         reason: str = "",
+        paid_again: bool = False,
     ) -> Decided:
         return Decided(
             subject=f"{PAYOUT}{landed.id}",
             key=landed.id,
-            version=version_of(landed, statements),
+            version=version_of(landed, statements, paid_again=paid_again),
             day=max((one.day for one in statements), default=landed.day),
             statements=tuple(one.id for one in statements),
             basis=_basis(statements),
@@ -260,9 +276,10 @@ class Decider:
         )
 
 
-def version_of(landed: LandedPayment, statements: Sequence[LandedStatement]) -> str:
-    """Changes when anything does that a payout is staged from."""
-    return exact_json.fingerprint([landed.version, [one.version for one in statements]])
+def version_of(landed: LandedPayment, statements: Sequence[LandedStatement], *, paid_again: bool) -> str:
+    """Changes when anything does that a payout is staged from; a later payment only matters to a failure."""
+    has_recovered = paid_again and landed.status == "FAILED"
+    return exact_json.fingerprint([landed.version, [one.version for one in statements], has_recovered])
 
 
 def _basis(statements: Sequence[LandedStatement]) -> dict[str, str]:

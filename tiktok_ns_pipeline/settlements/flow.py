@@ -335,14 +335,18 @@ class SettlementsFlow:
         known: Mapping[FactKey, Intent],
     ) -> list[Decided]:
         decided: list[Decided] = []
+        paid = [one.created_at for one in payments if one.status == "PAID" and one.created_at]
+        last_paid = max(paid, default=None)
         for one in payments:
+            paid_again = bool(last_paid and one.created_at and last_paid > one.created_at)
             own = [each for each in statements if each.payment_id == one.id]
+            version = version_of(one, own, paid_again=paid_again)
             subject = f"{PAYOUT}{one.id}"
-            is_decided = mark.decided.get(subject) == version_of(one, own) and subject not in again
+            is_decided = mark.decided.get(subject) == version and subject not in again
             about = _about(known, one.id)
             if one.status not in ENDED_PAYMENTS or is_decided or _is_under_way(about) or _is_posted(about):
                 continue
-            decided.append(await decider.payout(one, own))
+            decided.append(await decider.payout(one, own, paid_again=paid_again))
         return decided
 
     def _tell_changes(
