@@ -218,6 +218,11 @@ def _due(
     )
     if standing.is_replacement:
         lines = [_for_free(line) for line in lines if line.quantity]
+    if _is_mixed(lines, books.order):
+        text = (
+            f"{claim.name} brings back goods that came back before, or not those that it refunds. Make its "
+        )
+        return Decision(problems=(Problem("malformed_return", "indivisible", f"{text}documents by hand."),))
     not_billed = _not_billed(claim, lines, others, books, terms)
     if isinstance(not_billed, Waiting):
         return Decision(waiting=not_billed.reason)
@@ -232,6 +237,13 @@ def _due(
     if standing.money == "refunded":
         return _credited(claim, books, terms, refunded, lines, documents, made)
     return Decision(tuple(documents), nothing="" if documents else "it is not refunded yet")
+
+
+def _is_mixed(lines: Sequence[ShareLine], order: SalesOrder) -> bool:
+    """Whether goods come back of one line and money is given back of another line of goods alone."""
+    goods = {line.number for line in order.lines if line.is_goods}
+    own = [line for line in lines if line.order_line in goods]
+    return any(line.quantity for line in own) and not all(line.quantity for line in own)
 
 
 def _is_to_be_received(claim: Claim, books: Books, terms: Terms) -> bool:
