@@ -175,10 +175,14 @@ class TestExplained:
             mapping = load_mapping(rig.settings.mapping_path)
             [standing] = standing_of(rig.settings, mapping, rig.clock, "SKU-020")
             text = "\n".join(explanation(standing))
-            assert "40 at 6 - 1 sold and unknown to NetSuite = 39" in text
-            assert f"warehouse {MAIN}: TikTok shows 39" in text
-            assert "should show 39" in text
-            assert "sale -1" in text
+            assert f"warehouse {MAIN}: TikTok shows 39, should show 39" in text
+            assert (
+                "  SKU-020 (item 320): 40 at 6 - 1 sold and unknown to NetSuite = 39; "
+                "the shop's 100 % of it = 39; 1 in one unit: enough for 39\n"
+                "  the fewest: 39 - 0 kept back = 39\n"
+            ) in text
+            assert f"sale -1: TikTok's number of SKU {sku_of('SKU-020')} in warehouse {MAIN} (" in text
+            assert f"snapshot +40: NetSuite's number of item 320 at location 6\n" in text
 
         told(story)
 

@@ -41,6 +41,8 @@ class Standing:
     """The last one of each warehouse."""
     intent: Intent | None
     exceptions: tuple[OpenException, ...]
+    names: dict[str, str]
+    """What the items of one unit are called in NetSuite, by id."""
 
 
 def standing_of(
@@ -51,7 +53,8 @@ def standing_of(
     ledger = Ledger.open(settings.database_url, clock)
     try:
         items = lake.current(RAW_NETSUITE_ITEMS)
-        ids = {one.item_id for one in map(NetSuiteItem.from_row, items) if one.name == name}
+        names = {one.item_id: one.name for one in map(NetSuiteItem.from_row, items)}
+        ids = {item_id for item_id, called in names.items() if called == name}
         with ledger.read() as tx:
             offers = offers_as_landed(lake, tx, mapping, items)
             decider = Decider(mapping, offers, settings.poll_s)
@@ -64,8 +67,12 @@ def standing_of(
                     continue
                 decision = decider.decide(tx, offers.around([offer.key]), clock.now())
                 rows = tx.stock.positions("tiktok", offer.sku_id, shop=offer.shop, limit=_MOVEMENTS)
+                locations = {
+                    each for slot in offer.slots for each in mapping.stock_locations(slot.warehouse_id)
+                }
                 for item_id in offer.parts:
-                    rows += tx.stock.positions("netsuite", item_id, limit=_MOVEMENTS)
+                    for location in sorted(locations):
+                        rows += tx.stock.positions("netsuite", item_id, place=location, limit=_MOVEMENTS)
                     rows += tx.stock.positions("uncommitted", item_id, limit=_MOVEMENTS)
                 subjects = {f"sku {offer.sku_id}", *(f"item {each}" for each in offer.parts)}
                 found.append(
@@ -85,6 +92,7 @@ def standing_of(
                             for one in tx.exceptions.list()
                             if one.subject in subjects and one.shop in {offer.shop, "*"}
                         ),
+                        names={item_id: names[item_id] for item_id in offer.parts if item_id in names},
                     )
                 )
             return found
