@@ -182,7 +182,7 @@ class TestExplained:
                 "  the fewest: 39 - 0 kept back = 39\n"
             ) in text
             assert f"sale -1: TikTok's number of SKU {sku_of('SKU-020')} in warehouse {MAIN} (" in text
-            assert f"snapshot +40: NetSuite's number of item 320 at location 6\n" in text
+            assert "snapshot +40: NetSuite's number of item 320 at location 6\n" in text
 
         told(story)
 
