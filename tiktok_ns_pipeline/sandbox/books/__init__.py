@@ -1,8 +1,9 @@
 """The books behind the simulated NetSuite: records, business rules, stock.
 
 Import from here; the modules below are its rooms: `catalogue` (which fields exist), `reading` and
-`rendering` (the borders to JSON), `store` (where records live), `orders`, `fulfilments`, `billing`,
-`journals`, `masters` (the rules), `stock`, `seed` (what the account holds from the start).
+`rendering` (the borders to JSON), `store` (where records live), `rules` (which rule makes what: `orders`,
+`fulfilments`, `billing`, `returns`, `credits`, `payments`, `journals`, `movements`, `masters`), `stock`,
+`postings` (the ledger), `seed` (what the account holds from the start).
 """
 
 from tiktok_ns_pipeline.sandbox.books.book import ACCOUNT, TIME_ZONE, Books, Saved
