@@ -277,7 +277,11 @@ RATES = st.decimals("0.3", "3", places=4)
 def test_receivables_come_out_even_at_any_rates(amount: D, parts: list[int], rates: list[D]) -> None:
     books = account()
     buyer = british(books)
-    dollars: dict[str, Any] = {"currency": {"id": "1"}, "taxDetailsOverride": True, "taxDetails": {"items": []}}
+    dollars: dict[str, Any] = {
+        "currency": {"id": "1"},
+        "taxDetailsOverride": True,
+        "taxDetails": {"items": []},
+    }
     sold = {"entity": {"id": buyer}, **items(line("901", 1, amount, location=None)), **dollars}
     invoice = books.create("invoice", {**sold, "exchangeRate": rates[0]}).id
     credit = books.create("creditMemo", {**sold, "exchangeRate": rates[1]}).id
