@@ -799,6 +799,88 @@ UNSETTLED_SALES = _table(
     newest="day",
 )
 
+PAYOUT_RECONCILIATION = _table(
+    "payout_reconciliation",
+    "The proof of payouts: one row per statement of the UTC day, per payment that TikTok made on it or "
+    "document without one, and, where a bank's lines were given, per payment or line.",
+    Column("aspect", "VARCHAR", "`statement`, `payout` or `bank`.", required=True),
+    Column(
+        "subject", "VARCHAR", "TikTok's statement or payment id; else the document or line.", required=True
+    ),
+    Column("verdict", "VARCHAR", "What the two systems say about each other.", required=True),
+    Column("is_wrong", "BOOLEAN", "Whether somebody has to look at it.", required=True),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
+    Column("expected", "DECIMAL(38,12)", "What TikTok settles or pays; null where it cannot be told."),
+    Column("posted", "DECIMAL(38,12)", "What documents put on the bank account, or the bank's line has."),
+    Column("difference", "DECIMAL(38,12)", "posted - expected; null where they cannot be compared."),
+    Column("documents", "VARCHAR", "Numbers of the documents, or the bank's reference; with commas."),
+    Column("lines", "VARCHAR", "JSON: expected and posted by account, where they differ."),
+    Column("note", "VARCHAR", "What a person should know about the verdict."),
+    Column("tiktok_read_at", "TIMESTAMPTZ", "Instant of the listing at TikTok.", required=True),
+    Column("netsuite_read_at", "TIMESTAMPTZ", "Instant of the listing at NetSuite.", required=True),
+    key=("shop", "day", "aspect", "subject"),
+    version=("tiktok_read_at", "netsuite_read_at"),
+    newest="day",
+)
+
+CLEARING_RECONCILIATION = _table(
+    "clearing_reconciliation",
+    "The proof of clearing accounts: what each one's balance is made of, one row per order or other "
+    "transaction that stands open on it. Filed under the UTC day of the proof.",
+    Column("account", "VARCHAR", "Internal id of the clearing account.", required=True),
+    Column("subject", "VARCHAR", "TikTok's order id; else the document or the payment.", required=True),
+    Column("reason", "VARCHAR", "Why it stands open.", required=True),
+    Column("is_explained", "BOOLEAN", "False for what nobody can account for.", required=True),
+    Column("currency", "VARCHAR", "Currency of the amount (ISO 4217).", required=True),
+    Column("amount", "DECIMAL(38,12)", "Its part of the balance; debit positive.", required=True),
+    Column("documented", "DECIMAL(38,12)", "What documents of the order have posted to the account."),
+    Column("settled", "DECIMAL(38,12)", "What posted payouts took out of the account for the order."),
+    Column("documents", "VARCHAR", "Numbers of the documents, with commas."),
+    Column("tiktok_read_at", "TIMESTAMPTZ", "Instant of the listing at TikTok.", required=True),
+    Column("netsuite_read_at", "TIMESTAMPTZ", "Instant of the listing at NetSuite.", required=True),
+    key=("shop", "day", "account", "subject", "reason"),
+    version=("tiktok_read_at", "netsuite_read_at"),
+    newest="day",
+)
+
+REFUND_RECONCILIATION = _table(
+    "refund_reconciliation",
+    "The proof of refunds: one row per return or cancellation whose refund is complete, or credit without "
+    "one. Filed under the shop's business day of its creation, or of the credit's date.",
+    Column("claim_id", "VARCHAR", "TikTok's return or cancel id; null where a credit names none."),
+    Column("subject", "VARCHAR", "The claim's id, or the credit's internal id.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id; null where none is known."),
+    Column("verdict", "VARCHAR", "What the two systems say about each other.", required=True),
+    Column("is_wrong", "BOOLEAN", "Whether somebody has to look at it.", required=True),
+    Column("tiktok_status", "VARCHAR", "Status at TikTok; null where TikTok has no such claim."),
+    Column("refunded", "DECIMAL(38,12)", "What the buyer got back; null where that is not told."),
+    Column("billed", "DECIMAL(38,12)", "Total of the order's bills in NetSuite."),
+    Column("credited", "DECIMAL(38,12)", "Total of the credits; null where there is none."),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
+    Column("documents", "VARCHAR", "Numbers of the credits, with commas."),
+    Column("note", "VARCHAR", "What a person should know about the verdict."),
+    Column("tiktok_read_at", "TIMESTAMPTZ", "Instant of the listing at TikTok.", required=True),
+    Column("netsuite_read_at", "TIMESTAMPTZ", "Instant of the listing at NetSuite.", required=True),
+    key=("shop", "day", "subject"),
+    version=("tiktok_read_at", "netsuite_read_at"),
+    newest="day",
+)
+
+SETTLEMENT_PROOFS = _table(
+    "settlement_proofs",
+    "One row per proof of payouts, refunds or clearing of a shop's day: what was found, or why it did not "
+    "run.",
+    Column("proof", "VARCHAR", "`payouts`, `refunds` or `clearing`.", required=True),
+    Column("statement", "VARCHAR", "The proof in one line.", required=True),
+    Column("not_run_side", "VARCHAR", "System that could not be read; null where the proof ran."),
+    Column("not_run_reason", "VARCHAR", "Why it could not be read."),
+    Column("rows", "BIGINT", "Rows of the proof."),
+    Column("differences", "BIGINT", "Rows that somebody has to look at."),
+    Column("proved_at", "TIMESTAMPTZ", "Instant of the proof.", required=True),
+    key=("shop", "day", "proof"),
+    version=("proved_at",),
+)
+
 TABLES: tuple[Table, ...] = (
     RAW_TIKTOK_ORDERS,
     RAW_NETSUITE_ITEMS,
@@ -833,5 +915,9 @@ TABLES: tuple[Table, ...] = (
     NETSUITE_PAYOUT_JOURNALS,
     SETTLEMENT_MATCHES,
     UNSETTLED_SALES,
+    PAYOUT_RECONCILIATION,
+    CLEARING_RECONCILIATION,
+    REFUND_RECONCILIATION,
+    SETTLEMENT_PROOFS,
 )
 """All tables, in the order of the flow."""
