@@ -37,6 +37,12 @@ _RECEIVABLES = """
 """
 
 
+def _taking(quantity: int | None, off: D | None) -> dict[str, Any]:
+    """All that is left, or so many pieces, or that much of the discount."""
+    lines = [] if quantity is None else [take(1, quantity)]
+    return items(*lines, *([] if off is None else [take(3, amount=-off)]))
+
+
 class Till(RuleBasedStateMachine):
     """Two subsidiaries that sell, take back, pay and are paid; refusals are part of life."""
 
@@ -75,9 +81,14 @@ class Till(RuleBasedStateMachine):
         self._follow("salesOrder", index, kind, {**body, **self._into(kind, "salesOrder", index)})
 
     @precondition(lambda self: self.made.get("itemFulfillment"))
-    @rule(source=st.sampled_from(["salesOrder", *BILLS]), index=INDEX, quantity=st.none() | SOME)
-    def authorize(self, source: str, index: int, quantity: int | None) -> None:
-        body = {} if quantity is None else items(take(1, quantity))
+    @rule(
+        source=st.sampled_from(["salesOrder", *BILLS]),
+        index=INDEX,
+        quantity=st.none() | SOME,
+        off=st.none() | CENTS,
+    )
+    def authorize(self, source: str, index: int, quantity: int | None, off: D | None) -> None:
+        body = _taking(quantity, off)
         self._follow(source, index, "returnAuthorization", {**body, "orderStatus": {"id": "B"}})
 
     @precondition(lambda self: self.made.get("returnAuthorization"))
@@ -99,9 +110,10 @@ class Till(RuleBasedStateMachine):
         index=INDEX,
         kind=st.sampled_from(CREDITS),
         quantity=st.none() | SOME,
+        off=st.none() | CENTS,
     )
-    def credit(self, source: str, index: int, kind: str, quantity: int | None) -> None:
-        body = {} if quantity is None else items(take(1, quantity))
+    def credit(self, source: str, index: int, kind: str, quantity: int | None, off: D | None) -> None:
+        body = _taking(quantity, off)
         self._follow(source, index, kind, {**body, **self._into(kind, source, index)})
 
     @precondition(lambda self: self.made.get("creditMemo") and self.made.get("invoice"))

@@ -217,6 +217,19 @@ class TestCredit:
         with pytest.raises(BookError, match=r"Invalid Field Value 30\.01"):
             sale.credited("invoice", sale.bill, take(1, amount=D("30.01")))
 
+    @PATHS
+    def test_shares_of_a_discount_are_credited_by_amount(self, bill: str, credit: str) -> None:
+        sale = Sale(line("301", 3), DISCOUNT, bill="")
+        sale.bill_type = bill
+        sale.bill = sale.billed(**items(take(1, 2), take(2, amount=D("-2.00"))))
+        first = sale.credited(bill, sale.bill, take(1, 1), take(2, amount=D("-0.99")))
+        assert amounts(sale, credit, first) == {1: D("10.00"), 2: D("-0.99")}
+        with pytest.raises(BookError, match=r"Invalid Field Value -1\.02"):
+            sale.credited(bill, sale.bill, take(1, 1), take(2, amount=D("-1.02")))
+        rest = sale.credited(bill, sale.bill)
+        assert amounts(sale, credit, rest) == {1: D("10.00"), 2: D("-1.01")}
+        assert balance(sale.books, "54") == balance(sale.books, "56") == 0
+
     def test_a_bill_with_credits_stays(self) -> None:
         sale = Sale()
         sale.credited("returnAuthorization", sale.returned(take(1, 1)))
@@ -309,6 +322,11 @@ class TestApplying:
         assert (sale.open_amount(), sale.status("creditMemo", credit)) == (20, "B")
         sale.books.delete("creditMemo", credit)
         assert (sale.open_amount(), sale.status("invoice", sale.bill)) == (30, "A")
+
+    def test_a_credit_of_an_invoice_stays_open_when_nothing_is_to_be_applied(self) -> None:
+        sale = Sale()
+        credit = sale.credited("invoice", sale.bill, take(1, 1), autoApply=False)
+        assert (sale.open_amount(), sale.status("creditMemo", credit)) == (30, "A")
 
     def test_a_credit_of_a_return_is_applied_where_it_is_said(self) -> None:
         sale = Sale()

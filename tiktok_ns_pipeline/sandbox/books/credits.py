@@ -58,9 +58,8 @@ def credited(
     body["item"] = parts(setting, "credit", source.lines(), given.get("item") or (), left)
     take_tax(setting, source.lines("taxDetails"), body, given.get("taxDetails"))
     totalled(setting, body)
-    default = (
-        [{"doc": source.id}] if source.type is applying.INVOICE and source.get("amountRemaining") else []
-    )
+    applies = source.type is applying.INVOICE and given.get("autoApply") is not False
+    default = [{"doc": source.id}] if applies and source.get("amountRemaining") else []
     return _booked(desk, kind, None, body, given, default)
 
 
