@@ -316,6 +316,15 @@ class StockFlow:
             self._handler.to_read_again.pop(key, None)
         return self._keep_differences(shown.differs, moved)
 
+    def _read_cancelled(self, sold: Sold) -> None:
+        """Whether cancelled units come back depends on the reason; «out of stock» even empties the SKU
+        (T 5.3). So the next look reads what TikTok made of it."""
+        assert self._handler is not None
+        now = self._runtime.clock.now()
+        for each in sold.movements:
+            if each.key.account == "tiktok" and each.movement == "cancellation":
+                self._handler.to_read_again.setdefault((each.key.shop, each.key.sku), now)
+
     def _keep_listings(self, changed: int, moved: _Moved) -> int:
         if changed:
             self._offers.rebuild()
@@ -340,6 +349,7 @@ class StockFlow:
             sold = self._followed[shop.code].look(self._items, self._kits)
             self._decider.measured(seen_after_s=sold.seen_after_s)
             moved.add(sold)
+            self._read_cancelled(sold)
             orders += sold.orders
             if read_until is not None:
                 self._booked_until[shop.code] = read_until
