@@ -38,6 +38,7 @@ POOLS: Mapping[str, int] = {
     "shipments": 2,
     "billing": 2,
     "stock": 1,
+    "settlements": 1,
     "order_proof": 1,
     "fulfilment_proof": 1,
     "stock_proof": 1,

@@ -14,6 +14,7 @@ from tiktok_ns_pipeline import (
     maintenance,
     orders,
     reconciliation,
+    settlements,
     webhooks,
 )
 from tiktok_ns_pipeline.dagster_support import RuntimeResource
@@ -24,6 +25,7 @@ defs = dg.Definitions.merge(
     cancellations.defs,
     fulfilment.defs,
     inventory.defs,
+    settlements.defs,
     reconciliation.defs,
     maintenance.defs,
     webhooks.defs,

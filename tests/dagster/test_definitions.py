@@ -63,6 +63,18 @@ def test_assets_by_group():
             "tiktok_stock_levels",
             "fbt_stock",
         },
+        "settlements": {
+            "tiktok_shop/finance",
+            "raw_tiktok_statements",
+            "raw_tiktok_statement_transactions",
+            "raw_tiktok_payments",
+            "raw_tiktok_withdrawals",
+            "raw_tiktok_unsettled",
+            "staged_payout_journals",
+            "netsuite_payout_journals",
+            "settlement_matches",
+            "unsettled_sales",
+        },
         "reconciliation": {"order_reconciliation", "fulfilment_reconciliation", "stock_reconciliation"},
     }
 
@@ -93,6 +105,12 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
         "staged_sales_orders",
     }
     assert upstream("tiktok_stock_levels") == {"staged_stock_levels"}
+    assert upstream("staged_payout_journals") == {
+        "raw_tiktok_statements",
+        "raw_tiktok_statement_transactions",
+        "raw_tiktok_payments",
+    }
+    assert upstream("netsuite_payout_journals") == {"staged_payout_journals"}
     assert upstream("order_reconciliation") == {"tiktok_shop/orders", "netsuite_sales_orders"}
     assert upstream("stock_reconciliation") == {
         "tiktok_shop/orders",
@@ -119,6 +137,7 @@ def test_jobs_schedules_sensors_and_checks():
         "closures_job",
         "shipments_job",
         "stock_job",
+        "settlements_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "stock_proof_job",
@@ -139,6 +158,7 @@ def test_jobs_schedules_sensors_and_checks():
         ("closures_sensor", 2, "RUNNING"),
         ("shipments_sensor", 2, "RUNNING"),
         ("stock_sensor", 2, "RUNNING"),
+        ("settlements_sensor", 2, "RUNNING"),
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
         "netsuite_sales_orders:control_totals_hold",
@@ -150,6 +170,9 @@ def test_jobs_schedules_sensors_and_checks():
         "raw_netsuite_inventory:stock_snapshot_fresh",
         "staged_stock_levels:sku_mapping_complete",
         "tiktok_stock_levels:stock_positions_balance",
+        "staged_payout_journals:statements_foot",
+        "netsuite_payout_journals:payouts_have_journals",
+        "netsuite_payout_journals:journals_match_payouts",
         "order_reconciliation:no_missing_orders",
         "order_reconciliation:no_orphan_sales_orders",
         "order_reconciliation:order_amounts_agree",
@@ -170,6 +193,7 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
         "closures_job",
         "shipments_job",
         "stock_job",
+        "settlements_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "stock_proof_job",

@@ -76,9 +76,11 @@ _READ_AGAIN = ("statement_does_not_add_up", "malformed_statement")
 
 @dataclass(frozen=True, slots=True)
 class SettlementsRequest(TurnRequest):
-    """A run of the flow; `read_now` asks TikTok however recently it was asked."""
+    """A run of the flow; `read_now` asks TikTok however recently it was asked, `since` also about the days
+    from a UTC day on."""
 
     read_now: bool = False
+    since: date | None = None
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class SettlementsFlow:
         self._looked_at: set[str] = set()
         self._asked_for_periods: set[str] = set()
         self._read_now: set[str] = set()
+        self._since: date | None = None
         self.report = RunReport(trouble=self._troubles.told)
         self._matches = MatchDesk(runtime, self._reader)
         self._clearing = ClearingDesk(runtime, self._reader)
@@ -119,8 +122,9 @@ class SettlementsFlow:
     async def run(self, request: TurnRequest) -> RunReport:
         """Turn until nothing is due for `idle_s`, or `budget_s` is over."""
         shops = await shops_of_run(self._runtime, request.shops, self._troubles)
-        if isinstance(request, SettlementsRequest) and request.read_now:
+        if isinstance(request, SettlementsRequest) and (request.read_now or request.since):
             self._read_now = {shop.code for shop, _access in shops}
+            self._since = request.since
         dispatcher = dispatcher_for(self._runtime, self._handlers, self._troubles, shops)
         self.report.dispatch = dispatcher.report
 
@@ -190,8 +194,9 @@ class SettlementsFlow:
         self._looked_at.discard(shop.code)
         # An earlier beginning may need statements from before all that was read.
         since = mark.open_since
-        if begun_on is not None and (since is None or first_look(shop, begun_on, self._today()) < since):
-            since = first_look(shop, begun_on, self._today())
+        earliest = first_look(begun_on, self._today())
+        if begun_on is not None and (since is None or earliest < since):
+            since = earliest
             self._read_now.add(shop.code)
         return replace(mark, policy=fingerprint, begun_on=begun_on, open_since=since, decided={})
 
@@ -258,9 +263,8 @@ class SettlementsFlow:
 
     def _begin(self, shop: Shop, mark: ShopMark) -> date:
         today = self._today()
-        if mark.open_since is None:
-            return first_look(shop, mark.begun_on, today)
-        return min(mark.open_since, today - LOOKED_BACK)
+        begin = mark.open_since or first_look(mark.begun_on, today)
+        return min(begin, today - LOOKED_BACK, self._since or begin)
 
     def _tell_incomplete(self, shop: Shop, observed: Observed) -> None:
         if not observed.incomplete:

@@ -24,7 +24,6 @@ from tiktok_ns_pipeline.lake.tables import (
     RAW_TIKTOK_WITHDRAWALS,
     Table,
 )
-from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.settlements.raw_rows import (
     HEADING,
@@ -162,9 +161,8 @@ class MoneyWatch:
             pages = [page async for page in self._calls.unsettled(self._access)]
             raws = list({id_of(raw): raw for page in pages for raw in page.rows}.values())
             if _is_whole(raws, pages):
-                read_at = pages[0].read_at
-                rows = unsettled_rows(raws, read_at)
-                day = read_at.astimezone(UTC).date()
+                rows = unsettled_rows(raws, pages[0].read_at)
+                day = self._runtime.clock.now().astimezone(UTC).date()
                 self._runtime.lake.land(
                     RAW_TIKTOK_UNSETTLED, rows, shop=self._shop.code, day=day, run_id=self._run_id
                 )
@@ -192,7 +190,7 @@ class MoneyWatch:
         self._runtime.lake.land_many(table, rows, shop=self._shop.code, run_id=self._run_id)
 
 
-def first_look(shop: Shop, since: date | None, today: date) -> date:
+def first_look(since: date | None, today: date) -> date:
     """The UTC day from which a shop's money is read at first: payments take statements weeks later."""
     return min(since or today, today) - timedelta(days=30)
 

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import (
     RAW_TIKTOK_STATEMENT_TRANSACTIONS,
     RAW_TIKTOK_STATEMENTS,
@@ -45,8 +46,8 @@ class UnsettledDesk:
     def reckon(self, shop: Shop) -> list[Row]:
         """Land and give the rows of `unsettled_sales` as of the newest list of what is not settled."""
         lake = self._runtime.lake
-        listed = self._newest(RAW_TIKTOK_UNSETTLED, shop)
-        before = self._newest(UNSETTLED_SALES, shop)
+        listed = _newest(lake, RAW_TIKTOK_UNSETTLED, shop.code)
+        before = newest_owed(lake, shop.code)
         statements = {
             row["statement_id"]: row
             for row in lake.current(
@@ -71,13 +72,6 @@ class UnsettledDesk:
         )
         lake.land(UNSETTLED_SALES, rows, shop=shop.code, day=today, run_id=self._run_id)
         return rows
-
-    def _newest(self, table: Table, shop: Shop) -> list[Row]:
-        """The newest landing of a table of which a landing replaces the day's."""
-        at = self._runtime.lake.last_landing(table, shop=shop.code)
-        if at is None:
-            return []
-        return self._runtime.lake.current(table, shop=shop.code, days=[at.astimezone(UTC).date()])
 
     def _transactions(
         self, shop: Shop, statements: Mapping[str, Row], unpaid: Iterable[str], today: date
@@ -106,6 +100,17 @@ class UnsettledDesk:
             for row in rows
             if statements.get(row["statement_id"], {}).get("transactions_read_at") == row["read_at"]
         ]
+
+
+def newest_owed(lake: Lake, shop_code: str) -> list[Row]:
+    """What was owed to a shop when it was reckoned last."""
+    return _newest(lake, UNSETTLED_SALES, shop_code)
+
+
+def _newest(lake: Lake, table: Table, shop_code: str) -> list[Row]:
+    """The newest landing of a table of which a landing replaces the day's."""
+    at = lake.last_landing(table, shop=shop_code)
+    return lake.current(table, shop=shop_code, days=[at.astimezone(UTC).date()]) if at else []
 
 
 def owed(
