@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +21,7 @@ from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
-from tiktok_ns_pipeline.settlements.booking import FeeMap, StatementBook
+from tiktok_ns_pipeline.settlements.booking import FeeMap, Settled, StatementBook
 from tiktok_ns_pipeline.settlements.journal import BookedPayout, Posting
 from tiktok_ns_pipeline.settlements.records import FieldNames, journal_body
 from tiktok_ns_pipeline.settlements.shapes import read_payment, read_statement, read_transaction
@@ -43,6 +43,10 @@ class Paid:
     rig: Rig
     runtime: Runtime
     sources: Sources
+    cleared: dict[str, Settled] = field(default_factory=dict[str, Settled])
+    """What the journals of `journals` clear, by order."""
+
+    _customer: list[str] = field(default_factory=list[str])
 
     @property
     def lake(self) -> Lake:
@@ -79,11 +83,34 @@ class Paid:
             posting = Posting(fees, payment.currency, lambda day: day)
             booked = posting.book(payment, sums[payment.id])
             assert isinstance(booked, BookedPayout), booked
+            for order_id, settled in booked.orders.items():
+                self.cleared.setdefault(order_id, Settled(order_id)).add(settled)
             bodies[payment.id] = journal_body(booked.journals[0], "hash", _FIELDS)
         return bodies
 
     def post(self, body: Raw) -> str:
         return self.rig.books.create("journalEntry", body).record.id
+
+    def bill(self, order_id: str, amount: Decimal, type_name: str = "cashSale") -> str:
+        """A Cash Sale, or Cash Refund, over one amount into the shop's clearing account."""
+        books, policy = self.rig.books, self.sources.shop.settlement
+        if not self._customer:
+            customer = {"companyName": "TikTok buyers", "subsidiary": {"id": "1"}, "currency": {"id": "1"}}
+            self._customer.append(books.create("customer", customer).record.id)
+        goods = {
+            "item": {"id": "907"},
+            "quantity": 1,
+            "price": {"id": "-1"},
+            "rate": amount,
+            "amount": amount,
+        }
+        body = {
+            "entity": {"id": self._customer[0]},
+            "custbody_tts_order_id": order_id,
+            "account": {"id": policy.clearing_account_id},
+            "item": {"items": [goods]},
+        }
+        return books.create(type_name, body).record.id
 
     async def prove(self, day: date, bank: Sequence[BankLine] | None = None) -> PayoutProof:
         proof = await prove_payout_day(self.sources, self.lake, day, "run-1", bank=bank)

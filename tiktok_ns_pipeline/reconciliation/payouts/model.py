@@ -84,6 +84,8 @@ class Settlement:
     """Amounts for which the mapping has no account."""
     cleared: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
     """What leaves the clearing account by order; empty id for what is about none."""
+    refunded: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Of this, what buyers gave back, by order; negative."""
     gaps: tuple[Gap, ...] = ()
     unreadable: str = ""
 

@@ -120,6 +120,7 @@ def settlement_of(
         accounts={account: amount for account, amount in book.accounts.items() if amount},
         undecided=tuple(sorted(book.undecided)),
         cleared={order: amount for order, amount in book.cleared.items() if amount},
+        refunded={order: amount for order, amount in book.refunded.items() if amount},
         gaps=tuple(book.gaps),
     )
 
@@ -204,6 +205,7 @@ class _Book:
         self._decided: dict[tuple[str, str], str | None] = {}
         self.accounts: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.cleared: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.refunded: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.undecided: set[str] = set()
         self.gaps: list[Gap] = []
         self.settlement = _ZERO
@@ -280,6 +282,8 @@ class _Book:
         self.accounts[account] -= amount
         if account == self._clearing:
             self.cleared[order_id] += amount
+            if part == "amount" and (group_of_amount(name) == "refunds" or "refund" in name):
+                self.refunded[order_id] += amount
 
     def _clears_shipping(self, name: str, order_id: str) -> bool:
         # Income from shipping clears by the order's bill; what is a sale or refund clears by itself.
