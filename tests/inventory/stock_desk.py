@@ -28,8 +28,8 @@ _PUBLISHED, _LEFT_ALONE = "    stock: {policy: publish}\n", "    stock: {policy:
 
 
 async def push(rig: Rig, request: TurnRequest = PUSH_SOON) -> RunReport:
-    """One process of the stock flow, which shares its slots with others at once."""
-    async with rig.runtime(governor_renew_s=1.0) as runtime:
+    """One process of the stock flow."""
+    async with rig.runtime() as runtime:
         return await StockFlow(runtime, runtime.settings.holder).run(request)
 
 
@@ -95,11 +95,14 @@ def with_mapping(*changes: tuple[str, str], shops: Sequence[str] = ("us",)) -> R
 
 
 def told(story: Callable[[Rig], Awaitable[None]], rules: Rules | None = None, **options: Any) -> None:
-    """Tell a story in virtual time, in a world that keeps stock; the books balance at its end."""
+    """Tell a story in virtual time, in a world that keeps stock; the books balance at its end.
+
+    Systems are looked at every five seconds, which is as good for a story as more often.
+    """
 
     async def begin(rig: Rig) -> None:
         (rules or with_mapping())(rig)
         await story(rig)
         assert out_of_balance(rig) == []
 
-    in_world(begin, mix=Mix(stock="kept"), **options)
+    in_world(begin, mix=Mix(stock="kept"), **{"poll_s": 5.0, **options})
