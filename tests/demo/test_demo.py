@@ -128,8 +128,9 @@ def test_orders_are_posted_ctrl_c_ends_all_and_a_second_start_goes_on(tmp_path: 
     settings = dict(re.findall(r"export (\w+)=(.*)", (home / "environment").read_text()))
     listed = CliRunner().invoke(app, ["exceptions", "list", "--json"], env=settings)
     parked = json.loads(listed.stdout)
-    # Two strays are listed in each shop.
-    assert {each["kind"] for each in parked} == {"unmapped_sku", "unmapped_listing"}
+    # Two strays are listed in each shop; and what buyers call off may have been picked.
+    kinds = {each["kind"] for each in parked} - {"cancelled_too_late"}
+    assert kinds == {"unmapped_sku", "unmapped_listing"}
     assert any(f"sku:{STRAY}" == each["cause"] for each in parked)
 
 

@@ -132,8 +132,10 @@ def _start(processes: Processes, home: DemoHome, options: DemoOptions, ports: _P
     code = processes.start("code", [python, *grpc, *module])
     processes.wait_for_port(sandbox, ports.control)
     _consent(home, ports.urls)
-    # At once, before the first buyers come by themselves.
+    # Before buyers come by themselves.
     _let_some_order(ports.urls)
+    rate = {"orders_per_minute": options.orders_per_minute}
+    httpx.post(f"{ports.urls.control}/rate", json=rate).raise_for_status()
     _receive_webhooks(processes, home, ports)
     processes.wait_for_port(code, ports.code)
     workspace = ["-w", str(home.workspace)]
@@ -158,7 +160,6 @@ def _sandbox_command(home: DemoHome, options: DemoOptions, ports: _Ports) -> lis
         "tiktok-port": ports.tiktok,
         "netsuite-port": ports.netsuite,
         "control-port": ports.control,
-        "orders-per-minute": options.orders_per_minute,
         "speed": options.speed,
         "slots": 8,
         "environment": home.sandbox_environment_file,
