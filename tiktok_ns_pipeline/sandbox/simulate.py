@@ -5,9 +5,12 @@ is replaced by in-process calls and the wall clock by a virtual one, so that day
 the same seed gives the same run. A crash throws the running pipeline away at a named point and starts
 another one on the same ledger and lake, as a supervisor would.
 
+TikTok keeps stock of all that is sold, and others move it in NetSuite: people count, goods arrive,
+other channels sell. Of a few items there is little, and only TikTok sells them.
+
 After the last day buyers stop, faults stop a little later, and the pipeline turns until nothing is
 left to do. Then the judges compare the world's truth with NetSuite's books and with what TikTok was
-told.
+told and shows. That the books of stock add up is looked at after every process, dead ones too.
 """
 
 from __future__ import annotations
@@ -24,13 +27,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.intents import UNDER_WAY, UNSENT, IntentState
+from tiktok_ns_pipeline.sandbox.catalogue import listing_by_id
 from tiktok_ns_pipeline.sandbox.facts import OrderTruth
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, System, rates_of
-from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
+from tiktok_ns_pipeline.sandbox.judge_stock import OversoldTally
+from tiktok_ns_pipeline.sandbox.rig import MAPPING, Rig, SimulatedCrash
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.stockroom import StockroomHabits
 from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
 from tiktok_ns_pipeline.sandbox.warehouse import WarehouseHabits
 
@@ -39,9 +47,17 @@ START = datetime(2026, 8, 3, 0, 0, tzinfo=UTC)
 SPEED = 4.0
 """Holds, picking and shipping take a quarter of their time: days that only wait show nothing new."""
 
+SCARCE = ("309", "310", "313", "314", "315", "316")
+"""Items of which there is little. Two of them are listed twice."""
+_LITTLE = 3
+_READ_EVERY_MIN = 15
+"""As rarely as all stock can be read; what moves in between is seen by the transactions that moved it."""
+_PLENTY = tuple(item for item in map(str, range(301, 341)) if item not in SCARCE)
+
 _RUN_S = 2 * 3600.0
-_QUIET_FOR_S = 2 * 3600.0
-_QUIET_POLL_S = 600.0
+_OPENING_S = 300.0
+_QUIET_FOR_S = 1.5 * 3600.0
+_QUIET_POLL_S = 900.0
 _LAST_LOOK_S = 3 * _QUIET_POLL_S
 _AT_MOST_QUIETING_S = 3 * 86_400.0
 
@@ -77,6 +93,14 @@ class SimulationReport:
     bills: int = 0
     wrong_follow_ups: dict[str, int] = field(default_factory=dict[str, int])
     """Orders with a parcel, closure or bill that is not as it should be, by what is wrong."""
+    levels_pushed: int = 0
+    """Numbers that TikTok was made to show."""
+    wrong_levels: int = 0
+    """Numbers that it shows in the end and that are not what can be promised."""
+    oversold_units: int = 0
+    turned_away_units: int = 0
+    unbalanced: int = 0
+    """Balances of stock that were not the sum of their movements when a process had ended."""
     offenders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     netsuite_calls: int = 0
     seconds: float = 0.0
@@ -91,6 +115,9 @@ class SimulationReport:
             or self.wrong_quantities
             or self.unconverged
             or self.wrong_follow_ups
+            or self.wrong_levels
+            or self.oversold_units
+            or self.unbalanced
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -156,24 +183,33 @@ class _Simulation:
         self._days = days
         self._orders = orders
         self._rates = rates
-        self._mix = mix or Mix(shipped_by="warehouse")
+        self._mix = mix or Mix(shipped_by="warehouse", stock="kept")
         self._poll_s = poll_s
         self._webhooks = webhooks
         self._report = SimulationReport(seed, days)
         self._crashes: Counter[str] = Counter()
+        self._oversold = OversoldTally()
 
     async def run(self, clock: VirtualClock) -> SimulationReport:
         rig = Rig(
             self._folder,
             clock,
             seed=self._seed,
-            orders_per_minute=self._orders / (self._days * 1440),
             mix=self._mix,
             poll_s=self._poll_s,
             speed=SPEED,
             warehouse=WarehouseHabits() if self._mix.shipped_by == "warehouse" else None,
+            stockroom=StockroomHabits(items=_PLENTY) if self._mix.stock == "kept" else None,
         )
+        rig.settings = replace(rig.settings, mapping_path=self._mapping())
+        for item in SCARCE if self._mix.stock == "kept" else ():
+            for location in StockroomHabits().locations:
+                rig.books.set_stock(item, location, _LITTLE)
         await rig.log_in()
+        if self._mix.stock == "kept":
+            # Nobody can buy before the shops show what there is.
+            await self._run_once(rig, _OPENING_S)
+        rig.world.set_rate(self._orders / (self._days * 1440))
         for (system, kind), rate in self._rates.items():
             rig.faults.set_rate(system, kind, rate)
         async with AsyncExitStack() as stack:
@@ -186,6 +222,13 @@ class _Simulation:
             await self._come_to_rest(rig, clock)
         return self._judged(rig)
 
+    def _mapping(self) -> Path:
+        mapping = yaml.safe_load(MAPPING.read_text())
+        mapping["stock"]["snapshot_minutes"] = _READ_EVERY_MIN
+        written = self._folder / "mapping.yaml"
+        written.write_text(yaml.safe_dump(mapping))
+        return written
+
     async def _come_to_rest(self, rig: Rig, clock: VirtualClock) -> None:
         """Holds end and retries come due; faults go on for the first hours, then stop."""
         ends = clock.now() + timedelta(seconds=_AT_MOST_QUIETING_S)
@@ -194,6 +237,8 @@ class _Simulation:
             quiet = clock.now() >= faults_end
             if quiet:
                 rig.faults.stop()
+                if rig.stockroom is not None:
+                    rig.stockroom.go_home()
                 # What is left to happen takes hours; looking every other minute would show nothing more.
                 rig.settings = replace(rig.settings, poll_s=max(self._poll_s, _QUIET_POLL_S))
             moved = _still_moving(rig)
@@ -213,7 +258,19 @@ class _Simulation:
             for dispatch in flow.dispatched:
                 self._add(dispatch)
             self._report.amended += flow.orders.report.plan.revised
+            self._report.levels_pushed += flow.stock.report.pushes.levels
         rig.flows.clear()
+        self._look_at_stock(rig)
+
+    def _look_at_stock(self, rig: Rig) -> None:
+        ledger = rig.ledger()
+        with ledger.read() as tx:
+            wrong = tx.stock.verify()
+        ledger.close()
+        self._report.unbalanced += len(wrong)
+        self._offend("unbalanced", [str(one) for one in wrong])
+        if self._mix.stock == "kept":
+            self._oversold.look(rig.judged_stock())
 
     def _add(self, dispatch: DispatchReport) -> None:
         self._report.retries += dispatch.retried
@@ -243,11 +300,28 @@ class _Simulation:
         report.bills = follow_ups.bills
         report.wrong_follow_ups = {name: len(orders) for name, orders in follow_ups.faults.items()}
         report.offenders |= {name: orders[:20] for name, orders in follow_ups.faults.items()}
+        self._judge_stock(rig)
         report.faults = rig.faults.by_kind()
         report.netsuite_calls = rig.faults.asked["netsuite"]
         report.crashes = dict(self._crashes)
         self._judge_exceptions(rig)
         return report
+
+    def _judge_stock(self, rig: Rig) -> None:
+        """What TikTok shows, when all is quiet, is what can be promised."""
+        if self._mix.stock != "kept":
+            return
+        found, report = rig.judged_stock(), self._report
+        self._oversold.look(found)
+        report.oversold_units = int(self._oversold.units)
+        report.wrong_levels = len(found.disagreements)
+        report.turned_away_units = rig.world.stock.turned_away.total()
+        self._offend("oversold", [f"{shelf}: {units}" for shelf, units in found.oversold.items()])
+        self._offend("wrong_levels", [f"{one.slot}: {one.should}" for one in found.disagreements])
+
+    def _offend(self, what: str, which: list[str]) -> None:
+        if which:
+            self._report.offenders.setdefault(what, []).extend(which[:20])
 
     def _judge_exceptions(self, rig: Rig) -> None:
         """A person is called for what the pipeline cannot decide, and for nothing else."""
@@ -278,8 +352,10 @@ def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig)
     if exception.kind == "unmapped_listing":
         # The catalogue lists what the account does not have (yet).
         return True
-    if truth is None or truth.expected_parked:
-        return truth is not None
+    if truth is None:
+        return _is_called_for_by_stock(exception)
+    if truth.expected_parked:
+        return True
     was_called_off = truth.cancelled_at is not None or bool(truth.cancelled_lines)
     match exception.kind:
         case "cancelled_too_late":
@@ -303,6 +379,12 @@ def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig)
         case _:
             called_for = False
     return called_for
+
+
+def _is_called_for_by_stock(exception: OpenException) -> bool:
+    """Strays are listed."""
+    listing = listing_by_id(exception.subject.removeprefix("sku "))
+    return exception.kind == "unmapped_listing" and listing is not None and not listing.makes
 
 
 def _unfinished(rig: Rig) -> int:
