@@ -91,7 +91,7 @@ class Paid:
     def post(self, body: Raw) -> str:
         return self.rig.books.create("journalEntry", body).record.id
 
-    def bill(self, order_id: str, amount: Decimal, type_name: str = "cashSale") -> str:
+    def bill(self, order_id: str, amount: Decimal, type_name: str = "cashSale", **fields: Any) -> str:
         """A Cash Sale, or Cash Refund, over one amount into the shop's clearing account."""
         books, policy = self.rig.books, self.sources.shop.settlement
         if not self._customer:
@@ -109,7 +109,7 @@ class Paid:
             "custbody_tts_order_id": order_id,
             "account": {"id": policy.clearing_account_id},
             "item": {"items": [goods]},
-        }
+        } | fields
         return books.create(type_name, body).record.id
 
     async def prove(self, day: date, bank: Sequence[BankLine] | None = None) -> PayoutProof:

@@ -846,7 +846,7 @@ CLEARING_RECONCILIATION = _table(
 REFUND_RECONCILIATION = _table(
     "refund_reconciliation",
     "The proof of refunds: one row per return or cancellation whose refund is complete, or credit without "
-    "one. Filed under the shop's business day of its creation, or of the credit's date.",
+    "one. Filed under the shop's business day of its last change, or of the credit's date.",
     Column("claim_id", "VARCHAR", "TikTok's return or cancel id; null where a credit names none."),
     Column("subject", "VARCHAR", "The claim's id, or the credit's internal id.", required=True),
     Column("order_id", "VARCHAR", "TikTok's order id; null where none is known."),
