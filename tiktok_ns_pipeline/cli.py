@@ -12,6 +12,7 @@ from tiktok_ns_pipeline.commands import (
     configuration,
     exceptions,
     orders,
+    payouts,
     sandbox,
     shipments,
     state,
@@ -42,7 +43,9 @@ app.command(rich_help_panel=_TRY)(sandbox.simulate)
 app.command("sandbox", rich_help_panel=_TRY)(sandbox.serve)
 orders.explain.command("shipment")(shipments.explain_shipment)
 orders.explain.command("stock")(stock.explain_stock)
+orders.explain.command("payout")(payouts.explain_payout)
 orders.sync.command("shipments")(shipments.sync_shipments)
+orders.sync.command("settlements")(payouts.sync_settlements)
 app.add_typer(orders.explain, name="explain", rich_help_panel=_WORK)
 app.add_typer(exceptions.app, name="exceptions", rich_help_panel=_WORK)
 app.add_typer(orders.sync, name="sync", rich_help_panel=_WORK)

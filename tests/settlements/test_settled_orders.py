@@ -25,6 +25,7 @@ from tiktok_ns_pipeline.sandbox.facts import ShippingFacts, Status
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.world import Line
+from tiktok_ns_pipeline.settlements.standing import explanation, standing_of
 
 SHIPPING = ShippingFacts(D(5), seller_discount=D(1))
 
@@ -59,6 +60,16 @@ def test_cash_sales_leave_the_clearing_account_with_the_payout() -> None:
         assert matches(rig, "us") == {own.order_id: ("cleared", sum(own.totals))}
         assert exceptions(rig) == []
         assert judged(rig).right == 1
+        [standing] = standing_of(rig.settings, rig.clock, payment.id)
+        told_of = "\n".join(explanation(standing))
+        for part in (
+            f"Payment {payment.id} of shop us: PAID",
+            f"tts-us-je-{payment.id}: journalEntry on",
+            "fee_tax.fee.referral_fee_amount",
+            f"order {own.order_id}: {sum(own.totals)} by statement",
+            f"NetSuite journalEntry {journal['id']}",
+        ):
+            assert part in told_of, told_of
 
     settling(story)
 
