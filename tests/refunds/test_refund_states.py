@@ -134,14 +134,11 @@ class Lives(RuleBasedStateMachine):
         own = [one for one in self.sold.credited_documents() if one.claim_id == ID]
         assert bool(own) == (self.status == COMPLETE)
         assert sum((one.expected_total for one in own), D(0)) == (D(10) if own else 0)
-        assert not any(
-            isinstance(one, Credit) for one in again.documents if one.external_id not in self.sold.made
-        )
         if self.status in ENDED and f"tts-us-ra-{ID}" in self.sold.made and ID not in self.sold.received:
             assert self.sold.authorization(ID)["status"]["id"] in "HF"
 
 
 Lives.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestLives = Lives.TestCase

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
+from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.money import exact_decimal
 from tiktok_ns_pipeline.netsuite.values import id_of, lines_of
 from tiktok_ns_pipeline.refunds.books import Billed
+
+LANE: Lane = "documents"
 
 _ZERO = Decimal(0)
 
