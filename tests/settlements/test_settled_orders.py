@@ -137,3 +137,35 @@ def test_a_payout_as_a_bank_deposit() -> None:
         assert told(rig) == []
 
     settling(story)
+
+
+def test_a_payout_in_another_currency_than_the_shops_books_the_difference_of_exchange() -> None:
+    async def story(rig: Rig) -> None:
+        # The British shop's books are those of the American subsidiary, which is paid in dollars.
+        with_mapping(
+            rig,
+            (
+                'clearing_account_id: "126"            # TikTok clearing GBP',
+                'subsidiary_id: "1"\n      clearing_account_id: "639"',
+            ),
+            ('bank_account_id: "129"', 'bank_account_id: "128"'),
+        )
+        rig.world.move_to(rig.world.place_order("uk", [Line("SKU-001", 1, "20.00")]), Status.delivered)
+        await pass_days(rig, 11)
+        await settle(rig)
+        [payment] = payments(rig, "uk")
+        made = {one["externalId"]: one for one in journals(rig)}
+        payout, difference = made[f"tts-uk-je-{payment.id}"], made[f"tts-uk-fx-{payment.id}"]
+        assert len(made) == 2
+        assert posted(payout)["128"] == payment.before_exchange
+        # In dollars the bank holds what arrived; of an order without a bill no rate is known.
+        assert difference["currency"]["id"] == "1"
+        at_the_books_rate = round(payment.before_exchange * D(str(payout["exchangeRate"])), 2)
+        assert posted(difference)["128"] == payment.amount - at_the_books_rate
+        assert sum(posted(difference).values()) == 0
+        # Nothing is booked twice.
+        await asyncio.sleep(7200)
+        await settle(rig)
+        assert len(journals(rig)) == 2
+
+    settling(story, payout_currency={"uk": "USD"})
