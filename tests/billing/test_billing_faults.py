@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
 
 from tests.billing.shipped import BILLING, Sale, bill
 from tests.rigging import exceptions, in_world
+from tiktok_ns_pipeline.billing.applying import BillHandler
 from tiktok_ns_pipeline.billing.document import Bill, Fulfilment
 from tiktok_ns_pipeline.billing.flow import BillingFlow
 from tiktok_ns_pipeline.billing.planning import BillPlanner, Decided, PlanReport, plan_number
+from tiktok_ns_pipeline.billing.reading import BillingReader
+from tiktok_ns_pipeline.billing.records import FieldNames
 from tiktok_ns_pipeline.billing.staging import stage_bill
+from tiktok_ns_pipeline.engine.outcomes import Applied
 from tiktok_ns_pipeline.flows.turning import TurnRequest
 from tiktok_ns_pipeline.goods.sales_order import SalesOrder
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEM_FULFILLMENTS
+from tiktok_ns_pipeline.ledger.facts import BILL
 from tiktok_ns_pipeline.netsuite.periods import Periods
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
@@ -163,5 +169,30 @@ def test_while_netsuite_cannot_be_read_nothing_is_lost() -> None:
         rig.faults.stop()
         await bill(rig)
         assert (len(sale.bills), exceptions(rig)) == (1, [])
+
+    in_world(story)
+
+
+def test_a_transform_refused_since_an_earlier_attempt_of_ours_came_to_something_is_that_bill() -> None:
+    """An attempt that outlives its time-out saves after it was looked up in vain."""
+
+    async def story(rig: Rig) -> None:
+        sale = await Sale.placed(rig, Line("SKU-001", 2, "10.00"))
+        sale.ship()
+        await bill(rig)
+        async with rig.runtime() as runtime:
+            names = runtime.mapping.custom_fields
+            handler = BillHandler(
+                runtime.netsuite,
+                BillingReader(runtime.netsuite, runtime.clock, names.line.line_key),
+                runtime.ledger,
+                runtime.clock,
+                FieldNames(names.body.order_id, names.body.shop, names.body.payload_hash),
+            )
+            with runtime.ledger.read() as tx:
+                (sent,) = tx.intents.newest_of("tiktok", "us", BILL, sale.order_id).values()
+            (outcome,) = await handler.apply([replace(sent, attempts=0)])
+        assert isinstance(outcome, Applied)
+        assert outcome.link is not None and outcome.link.internal_id == sale.bills[0].id
 
     in_world(story)

@@ -163,6 +163,10 @@ class BillHandler:
         )
         if order is None or not billed:
             raise refusal
+        found = await self.look_up(intent)
+        if not isinstance(found, Absent):
+            # What billed it is an attempt of ours that outlived its time-out.
+            return found
         line = billed[0]
         return Park(
             UNBILLABLE,
