@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal as D
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tiktok_ns_pipeline.netsuite.periods import Periods, PeriodsReader
 from tiktok_ns_pipeline.refunds.applying import handlers
 from tiktok_ns_pipeline.refunds.books import Books, Terms
 from tiktok_ns_pipeline.refunds.claims import claim_of_return
-from tiktok_ns_pipeline.refunds.custody import standing_of
+from tiktok_ns_pipeline.refunds.custody import Standing, standing_of
 from tiktok_ns_pipeline.refunds.document import Claim, RefundDocument, ReturnAuthorization
 from tiktok_ns_pipeline.refunds.planning import intent_of
 from tiktok_ns_pipeline.refunds.reading import LANE, billed_of
@@ -56,11 +57,16 @@ class Refunded:
     def rig(self) -> Rig:
         return self.sale.rig
 
-    def documents(self, status: str = COMPLETE, *, made: Sequence[str] = ()) -> Sequence[RefundDocument]:
-        """What staging wants of the return of one unit."""
-        order = SalesOrder.of(self.rig.books.get("salesOrder", self.sale.sales_order.id), KEY, IDS)
-        unit = order.lines[0].unit_ids[0]
-        amount = str(order.lines[0].amount / 2)
+    @property
+    def order(self) -> SalesOrder:
+        return SalesOrder.of(self.rig.books.get("salesOrder", self.sale.sales_order.id), KEY, IDS)
+
+    def claim(
+        self, status: str, *, received: bool = False, credited: bool = False
+    ) -> tuple[Claim, Standing, dict[str, LinePrice]]:
+        """The return of one unit of two."""
+        [line] = self.order.lines
+        half = line.amount / 2
         ret = Return.parse(
             {
                 "return_id": ID,
@@ -69,20 +75,24 @@ class Refunded:
                 "return_status": status,
                 "return_tracking_number": "RT1",
                 "update_time": int(self.rig.clock.now().timestamp()),
-                "refund_amount": {"refund_total": amount, "refund_subtotal": amount},
-                "return_line_items": [{"order_line_item_id": unit}],
+                "refund_amount": {"refund_total": str(half), "refund_subtotal": str(half)},
+                "return_line_items": [{"order_line_item_id": line.unit_ids[0]}],
             }
         )
-        shop = sandbox_mapping().shops["us"]
-        price = LinePrice(order.lines[0].amount / 2, order.lines[0].tax, order.lines[0].tax)
-        claim = claim_of_return(ret, shop, {unit: price})
-        standing = standing_of(ret, received=False, credited=False)
+        prices = {line.unit_ids[0]: LinePrice(half, D(0), D(0))}
+        claim = claim_of_return(ret, sandbox_mapping().shops["us"], prices)
+        standing = standing_of(ret, received=received, credited=credited)
         assert isinstance(claim, Claim) and standing is not None
+        return claim, standing, prices
+
+    def documents(self, status: str = COMPLETE) -> Sequence[RefundDocument]:
+        """What staging wants of it."""
+        claim, standing, prices = self.claim(status)
+        shop = sandbox_mapping().shops["us"]
         assert isinstance(shop.refunds, RefundsAsBilled)
         sold = [billed_of(self.rig.books.get("cashSale", one.id), "cashSale") for one in self.sale.bills]
-        books = Books(order, sold, made=frozenset(made))
         terms = Terms(shop, shop.refunds, sandbox_mapping().refunds, Periods.unseen(), self.rig.clock.now())
-        return stage(claim, standing, books, {unit: price}, terms).documents
+        return stage(claim, standing, Books(self.order, sold), prices, terms).documents
 
     async def carry_out(self, documents: Sequence[RefundDocument], *, idle_s: float = 10) -> DispatchReport:
         """One process that plans these documents and makes what is due."""

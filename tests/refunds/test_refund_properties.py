@@ -52,7 +52,7 @@ requests = st.lists(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(kinds=st.lists(unit_kinds, min_size=1, max_size=2), asked=requests)
 def test_credits_never_exceed_the_bill_and_all_refunds_together_are_the_bill(
     mode: str, kinds: list[tuple[int, int, int, int]], asked: list[tuple[set[int], int, str]]

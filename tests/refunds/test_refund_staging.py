@@ -122,6 +122,8 @@ class TestGoodsThatComeBack:
         credit = credit_in(sold.do(a_return(sold.raw, {0: None}, shipping="4.99", **BY_RETURN)))
         assert not credit.of_return
         assert sold.credited == D("14.99")
+        [closed] = sold.decide(a_return(sold.raw, {0: None}, shipping="4.99", **BY_RETURN)).documents
+        assert isinstance(closed, ReturnAuthorization) and closed.is_closed
         assert sold.authorization("4040000000000000001")["status"]["id"] == "H"
 
 
@@ -207,6 +209,7 @@ class TestWhatCannotBe:
         assert (excess.amount, excess.account_id, excess.clearing_account_id) == (D("2.50"), "58", "125")
         assert sold.credited == D(10)
         assert steps(credit)["beyond_billed"] == D("-2.50")
+        assert sold.decide(a_return(sold.raw, {0: "12.50"}, kind=REFUND)).documents == (excess,)
 
     def test_the_same_unit_is_refunded_once(self) -> None:
         sold = Sold.of(units("10.00"))

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tiktok_ns_pipeline.ledger import Transaction
-from tiktok_ns_pipeline.ledger.facts import CREDIT, ITEM_RECEIPT, REFUND_EXCESS, RETURN_AUTHORIZATION
+from tiktok_ns_pipeline.ledger.facts import RETURN_AUTHORIZATION
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, NewIntent, Planned, link_reference
 from tiktok_ns_pipeline.refunds.claims import MALFORMED
 from tiktok_ns_pipeline.refunds.document import CHANNEL, Claim, Credit, ItemReceipt, Problem, RefundDocument
+from tiktok_ns_pipeline.refunds.reading import KINDS
 from tiktok_ns_pipeline.refunds.staging import EXCEEDS, NEEDS_ANSWER, TWICE, UNBILLED, Decision
 from tiktok_ns_pipeline.runtime import Runtime
-
-KINDS = (RETURN_AUTHORIZATION, ITEM_RECEIPT, CREDIT, REFUND_EXCESS)
-"""Kinds of facts of this flow."""
 
 STAGING_KINDS = (
     MALFORMED,

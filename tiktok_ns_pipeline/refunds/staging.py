@@ -25,6 +25,7 @@ from tiktok_ns_pipeline.refunds.custody import Standing, due_at
 from tiktok_ns_pipeline.refunds.document import (
     Claim,
     Credit,
+    Excess,
     Problem,
     RefundDocument,
     ReturnAuthorization,
@@ -166,10 +167,16 @@ def _documents(
 def _after_credit(
     claim: Claim, books: Books, terms: Terms, authorization: ReturnAuthorization | None
 ) -> Decision:
-    """Only a receipt of ours can still be due."""
-    if authorization is not None and _is_to_be_received(claim, books, terms):
-        return Decision((receipt_of(claim, authorization),))
-    return Decision(nothing="it is credited")
+    """What was decided with the credit stands; only a receipt of ours can still become due."""
+    documents: list[RefundDocument] = []
+    if authorization is not None and authorization.is_closed:
+        documents.append(authorization)
+    elif authorization is not None and _is_to_be_received(claim, books, terms):
+        documents.append(receipt_of(claim, authorization))
+    excess = books.own(claim, Excess)
+    if excess is not None:
+        documents.append(excess)
+    return Decision(tuple(documents), nothing="" if documents else "it is credited")
 
 
 def _nothing_due(claim: Claim, standing: Standing, order: SalesOrder | None) -> str:
