@@ -42,6 +42,9 @@ POOLS: Mapping[str, int] = {
     "order_proof": 1,
     "fulfilment_proof": 1,
     "stock_proof": 1,
+    "payout_proof": 1,
+    "refund_proof": 1,
+    "clearing_proof": 1,
     "maintenance": 1,
 }
 """Steps of a pool that may run at once. Flows: one live run, and one that a person asked for; levels are

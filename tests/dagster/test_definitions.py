@@ -75,7 +75,14 @@ def test_assets_by_group():
             "settlement_matches",
             "unsettled_sales",
         },
-        "reconciliation": {"order_reconciliation", "fulfilment_reconciliation", "stock_reconciliation"},
+        "reconciliation": {
+            "order_reconciliation",
+            "fulfilment_reconciliation",
+            "stock_reconciliation",
+            "payout_reconciliation",
+            "refund_reconciliation",
+            "clearing_reconciliation",
+        },
     }
 
 
@@ -118,6 +125,12 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
         "netsuite_sales_orders",
         "tiktok_stock_levels",
     }
+    assert upstream("payout_reconciliation") == {"tiktok_shop/finance", "netsuite_payout_journals"}
+    assert upstream("clearing_reconciliation") == {
+        "tiktok_shop/finance",
+        "netsuite_payout_journals",
+        "netsuite_bills",
+    }
     assert upstream("fulfilment_reconciliation") == {
         "tiktok_shop/orders",
         "netsuite/item_fulfillments",
@@ -141,6 +154,9 @@ def test_jobs_schedules_sensors_and_checks():
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "stock_proof_job",
+        "payout_reconciliation_job",
+        "refund_reconciliation_job",
+        "clearing_reconciliation_job",
         "maintenance_job",
         "webhooks_job",
     }
@@ -149,6 +165,9 @@ def test_jobs_schedules_sensors_and_checks():
         ("order_reconciliation_schedule", "0 * * * *", "RUNNING"),
         ("fulfilment_reconciliation_schedule", "30 * * * *", "RUNNING"),
         ("stock_proof_schedule", "5 * * * *", "RUNNING"),
+        ("payout_reconciliation_schedule", "10 * * * *", "RUNNING"),
+        ("refund_reconciliation_schedule", "45 * * * *", "RUNNING"),
+        ("clearing_reconciliation_schedule", "15 4 * * *", "RUNNING"),
         ("maintenance_schedule", "40 3 * * *", "RUNNING"),
         ("webhooks_schedule", "35 * * * *", "RUNNING"),
     }
@@ -182,6 +201,12 @@ def test_jobs_schedules_sensors_and_checks():
         "fulfilment_reconciliation:shipped_orders_billed",
         "stock_reconciliation:stock_levels_agree",
         "stock_reconciliation:no_oversold_skus",
+        "payout_reconciliation:payments_add_up",
+        "payout_reconciliation:payments_booked",
+        "payout_reconciliation:bookings_are_payments",
+        "clearing_reconciliation:clearing_account_explained",
+        "refund_reconciliation:refunds_have_credits",
+        "refund_reconciliation:credits_have_refunds",
     }
 
 
@@ -197,6 +222,9 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
         "stock_proof_job",
+        "payout_reconciliation_job",
+        "refund_reconciliation_job",
+        "clearing_reconciliation_job",
         "maintenance_job",
         "webhooks_job",
     ):

@@ -68,7 +68,7 @@ def test_a_day_lands_its_rows_and_its_line_and_answers_every_question() -> None:
             proof = await paid.prove(day)
             assert wrong(proof.rows) == {}
             states = {check.__name__: check(proof).state for check in CHECKS}
-            assert states["statements_foot"] == "passed", states
+            assert states["payments_add_up"] == "passed", states
             landed = paid.lake.current(PAYOUT_RECONCILIATION, shop="uk", days=[day])
             assert len(landed) == len(proof.rows)
             assert not any(row["is_wrong"] for row in landed)

@@ -3,7 +3,9 @@
 Orders: today every hour, so that drift shows the same day, and yesterday in the morning. Each shop's
 clock decides what its today is, so one hourly schedule asks for the days that are due in any shop.
 What follows orders: every morning all days whose orders may still be shipped, cancelled or billed.
-Stock: every hour, which is also soon after midnight of every shop, so that each day begins with a proof.
+Payouts and refunds: every morning the days whose money may still have been under way; every night the
+clearing accounts. Stock: every hour, which is also soon after midnight of every shop, so that each day
+begins with a proof.
 """
 
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from tiktok_ns_pipeline.reconciliation.assets import (
     order_reconciliation,
     stock_reconciliation,
 )
+from tiktok_ns_pipeline.reconciliation.payouts.assets import clearing_reconciliation, payout_reconciliation
+from tiktok_ns_pipeline.reconciliation.refunds.assets import refund_reconciliation
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.mapping import Mapping
@@ -45,6 +49,38 @@ stock_proof_job = dg.define_asset_job(
     description="Proves what TikTok shows of all stock, and that what it sold is there.",
     executor_def=dg.in_process_executor,
     tags={MAX_RUNTIME_TAG: "3600"},
+)
+
+payout_reconciliation_job = dg.define_asset_job(
+    "payout_reconciliation_job",
+    selection=dg.AssetSelection.assets(payout_reconciliation),
+    description="Proves one UTC day of statements and payments against journals and, if given, the bank.",
+    executor_def=dg.in_process_executor,
+    tags={MAX_RUNTIME_TAG: "7200"},
+)
+
+refund_reconciliation_job = dg.define_asset_job(
+    "refund_reconciliation_job",
+    selection=dg.AssetSelection.assets(refund_reconciliation),
+    description="Proves one day of refunds against credits, in both directions.",
+    executor_def=dg.in_process_executor,
+    tags={MAX_RUNTIME_TAG: "7200"},
+)
+
+clearing_reconciliation_job = dg.define_asset_job(
+    "clearing_reconciliation_job",
+    selection=dg.AssetSelection.assets(clearing_reconciliation),
+    description="Explains the balance of every clearing account, over its whole history.",
+    executor_def=dg.in_process_executor,
+    tags={MAX_RUNTIME_TAG: "7200"},
+)
+
+clearing_reconciliation_schedule = dg.ScheduleDefinition(
+    name="clearing_reconciliation_schedule",
+    job=clearing_reconciliation_job,
+    cron_schedule="15 4 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night at 04:15 UTC.",
 )
 
 stock_proof_schedule = dg.ScheduleDefinition(
@@ -86,6 +122,36 @@ def fulfilment_reconciliation_schedule(
     return _runs(context, days_to_follow)
 
 
+@dg.schedule(
+    job=payout_reconciliation_job,
+    cron_schedule="10 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="At 07:10 of the first shop's clock: the UTC days of the last two weeks.",
+)
+def payout_reconciliation_schedule(
+    context: dg.ScheduleEvaluationContext,
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """One run for each day whose payments may still have been under way."""
+    from tiktok_ns_pipeline.reconciliation.every_shop import days_to_settle
+
+    return _runs(context, days_to_settle)
+
+
+@dg.schedule(
+    job=refund_reconciliation_job,
+    cron_schedule="45 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="At 07:45 of the first shop's clock: the last days.",
+)
+def refund_reconciliation_schedule(
+    context: dg.ScheduleEvaluationContext,
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """One run for each day whose refunds may still wait for their credit."""
+    from tiktok_ns_pipeline.reconciliation.every_shop import days_to_refund
+
+    return _runs(context, days_to_refund)
+
+
 def _runs(
     context: dg.ScheduleEvaluationContext, due: "Callable[[Mapping, datetime], list[date]]"
 ) -> list[dg.RunRequest] | dg.SkipReason:
@@ -106,7 +172,28 @@ def _runs(
 
 
 defs = dg.Definitions(
-    assets=[order_reconciliation, fulfilment_reconciliation, stock_reconciliation],
-    jobs=[order_reconciliation_job, fulfilment_reconciliation_job, stock_proof_job],
-    schedules=[order_reconciliation_schedule, fulfilment_reconciliation_schedule, stock_proof_schedule],
+    assets=[
+        order_reconciliation,
+        fulfilment_reconciliation,
+        stock_reconciliation,
+        payout_reconciliation,
+        refund_reconciliation,
+        clearing_reconciliation,
+    ],
+    jobs=[
+        order_reconciliation_job,
+        fulfilment_reconciliation_job,
+        stock_proof_job,
+        payout_reconciliation_job,
+        refund_reconciliation_job,
+        clearing_reconciliation_job,
+    ],
+    schedules=[
+        order_reconciliation_schedule,
+        fulfilment_reconciliation_schedule,
+        stock_proof_schedule,
+        payout_reconciliation_schedule,
+        refund_reconciliation_schedule,
+        clearing_reconciliation_schedule,
+    ],
 )

@@ -66,7 +66,8 @@ class _Outcome(Protocol):
     def table(self) -> str: ...
 
 
-def _specs(asset: str, questions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
+def specs_by_day(asset: str, questions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
+    """The checks of an asset that has a partition for each day."""
     with warnings.catch_warnings():
         # Checks of single partitions are a preview in Dagster 1.13; without them a check shows the
         # verdict on whichever day was proved last (D A.3).
@@ -77,8 +78,8 @@ def _specs(asset: str, questions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
         ]
 
 
-CHECK_SPECS = _specs(ASSET, _QUESTIONS)
-FULFILMENT_CHECK_SPECS = _specs(FULFILMENT_ASSET, _FULFILMENT_QUESTIONS)
+CHECK_SPECS = specs_by_day(ASSET, _QUESTIONS)
+FULFILMENT_CHECK_SPECS = specs_by_day(FULFILMENT_ASSET, _FULFILMENT_QUESTIONS)
 
 STOCK_CHECK_SPECS = [
     dg.AssetCheckSpec(name, asset=STOCK_ASSET, description=question)
@@ -92,7 +93,7 @@ def check_results(proofs: Mapping[str, Reconciliation]) -> Iterator[dg.AssetChec
 
     unread = any(proof.not_run for proof in proofs.values())
     for question in CHECKS:
-        yield _answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
+        yield answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
 
 
 def fulfilment_check_results(proofs: Mapping[str, FulfilmentProof]) -> Iterator[dg.AssetCheckResult]:
@@ -101,7 +102,7 @@ def fulfilment_check_results(proofs: Mapping[str, FulfilmentProof]) -> Iterator[
 
     unread = any(proof.not_run for proof in proofs.values())
     for question in CHECKS:
-        yield _answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
+        yield answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
 
 
 def stock_check_results(proof: StockProof) -> Iterator[dg.AssetCheckResult]:
@@ -122,7 +123,8 @@ def stock_check_results(proof: StockProof) -> Iterator[dg.AssetCheckResult]:
         )
 
 
-def _answer(outcomes: Mapping[str, _Outcome], *, unread: bool) -> dg.AssetCheckResult:
+def answer(outcomes: Mapping[str, _Outcome], *, unread: bool) -> dg.AssetCheckResult:
+    """One question's answers in several shops as one; `unread` says that some shop could not be read."""
     tables = {shop: outcome.table for shop, outcome in outcomes.items() if outcome.names}
     names = [f"{shop}/{name}" for shop, outcome in outcomes.items() for name in outcome.names]
     return check_result(

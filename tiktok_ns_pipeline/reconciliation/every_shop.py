@@ -6,8 +6,9 @@ A shop that the seller did not open to us is no clean shop: its proof did not ru
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import date, datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping as ByCode
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 from tiktok_ns_pipeline.lake import Lake
@@ -16,8 +17,21 @@ from tiktok_ns_pipeline.reconciliation.fulfilments import model as fulfilments
 from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
 from tiktok_ns_pipeline.reconciliation.fulfilments.proof import prove_day
 from tiktok_ns_pipeline.reconciliation.orders import NotRun, Reconciliation, Side, not_run
+from tiktok_ns_pipeline.reconciliation.payouts import model as payouts
+from tiktok_ns_pipeline.reconciliation.payouts.clearing import ClearingProof
+from tiktok_ns_pipeline.reconciliation.payouts.clearing_proof import (
+    by_account,
+    not_run_clearing,
+    prove_clearing,
+)
+from tiktok_ns_pipeline.reconciliation.payouts.model import BankLine, PayoutProof
+from tiktok_ns_pipeline.reconciliation.payouts.proof import prove_payout_day
+from tiktok_ns_pipeline.reconciliation.payouts.sides import accounts_of
 from tiktok_ns_pipeline.reconciliation.proof import reconcile_day
 from tiktok_ns_pipeline.reconciliation.reading import Sources
+from tiktok_ns_pipeline.reconciliation.refunds import model as refunds
+from tiktok_ns_pipeline.reconciliation.refunds.model import RefundProof
+from tiktok_ns_pipeline.reconciliation.refunds.proof import prove_refund_day
 from tiktok_ns_pipeline.reconciliation.stock.model import StockProof
 from tiktok_ns_pipeline.reconciliation.stock.proof import prove_stock
 from tiktok_ns_pipeline.runtime import Runtime
@@ -27,6 +41,10 @@ _Proof = TypeVar("_Proof")
 
 MORNING = 7
 """Hour at which a shop's yesterday is proved: the day is over and its orders had time to arrive."""
+PAYMENTS_WATCHED_DAYS = 14
+"""So long after it was made a payment may be on its way, or its late statement (T 7.2)."""
+REFUNDS_WATCHED_DAYS = 4
+"""So long after a refund its credit is looked for every morning."""
 
 
 async def reconcile_every_shop(runtime: Runtime, day: date, run_id: str) -> dict[str, Reconciliation]:
@@ -46,6 +64,47 @@ async def prove_stock_of_every_shop(runtime: Runtime, run_id: str) -> StockProof
     sources, unopened = await _opened(runtime)
     unread = {code: NotRun("tiktok", reason) for code, reason in unopened.items()}
     return await prove_stock(sources, unread, runtime.lake, runtime.mapping, runtime.clock, run_id)
+
+
+async def prove_payouts_of_every_shop(
+    runtime: Runtime, day: date, run_id: str, banks: ByCode[str, Sequence[BankLine]]
+) -> dict[str, PayoutProof]:
+    """Prove the payouts of a UTC day in every shop of the mapping; by shop code. `banks` are the lines of
+    those shops whose bank's file is given."""
+
+    async def prove(sources: Sources, lake: Lake, day: date, run_id: str) -> PayoutProof:
+        return await prove_payout_day(sources, lake, day, run_id, bank=banks.get(sources.shop.code))
+
+    return await _in_every_shop(runtime, day, run_id, prove, payouts.not_run)
+
+
+async def prove_refunds_of_every_shop(runtime: Runtime, day: date, run_id: str) -> dict[str, RefundProof]:
+    """Prove the refunds of a date in every shop of the mapping; by shop code."""
+    return await _in_every_shop(runtime, day, run_id, prove_refund_day, refunds.not_run)
+
+
+async def prove_clearing_of_every_account(runtime: Runtime, run_id: str) -> list[ClearingProof]:
+    """Prove every clearing account of the mapping. One of which a shop cannot be asked is not proved."""
+    sources, unopened = await _opened(runtime)
+    proofs: list[ClearingProof] = []
+    closed = {
+        accounts.clearing: reason
+        for code, reason in unopened.items()
+        if (accounts := accounts_of(runtime.mapping.shops[code])) is not None
+    }
+    for own in by_account(sources.values()):
+        accounts = accounts_of(own[0].shop)
+        if accounts is not None and accounts.clearing not in closed:
+            proofs.append(await prove_clearing(own, runtime.lake, run_id))
+    now = runtime.clock.now()
+    for account, reason in closed.items():
+        codes = [
+            code
+            for code, shop in runtime.mapping.shops.items()
+            if (accounts := accounts_of(shop)) is not None and accounts.clearing == account
+        ]
+        proofs.append(not_run_clearing(account, codes, reason, now))
+    return proofs
 
 
 async def _in_every_shop(
@@ -109,3 +168,22 @@ def days_to_follow(mapping: Mapping, now: datetime) -> list[date]:
     watched = range(mapping.fulfilment.watch_days + 1)
     todays = {now.astimezone(shop.zone).date() for shop in mapping.shops.values()}
     return sorted({today - timedelta(days=back) for today in todays for back in watched})
+
+
+def days_to_settle(mapping: Mapping, now: datetime) -> list[date]:
+    """The UTC days whose payments are proved again this full hour: in the morning of the first shop's clock
+    all that may still have been under way, since a payment arrives and is booked days after it was made."""
+    return _last_days(mapping, now, PAYMENTS_WATCHED_DAYS)
+
+
+def days_to_refund(mapping: Mapping, now: datetime) -> list[date]:
+    """The dates whose refunds are proved again this full hour, in the morning of the first shop's clock."""
+    return _last_days(mapping, now, REFUNDS_WATCHED_DAYS)
+
+
+def _last_days(mapping: Mapping, now: datetime, count: int) -> list[date]:
+    first = next(iter(mapping.shops.values()))
+    if now.astimezone(first.zone).hour != MORNING:
+        return []
+    today = now.astimezone(UTC).date()
+    return [today - timedelta(days=back) for back in range(count, -1, -1)]

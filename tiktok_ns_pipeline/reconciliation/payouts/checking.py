@@ -40,10 +40,10 @@ class PayoutOutcome:
         return rows_table(self.offenders)
 
 
-def statements_foot(proof: PayoutProof) -> PayoutOutcome:
+def payments_add_up(proof: PayoutProof) -> PayoutOutcome:
     """Transactions make the statement, statements make the payment, to the cent."""
     return _answer(
-        "statements_foot",
+        "payments_add_up",
         proof,
         [row for row in proof.rows if row.aspect == "statement" or _is_payment(row)],
         lambda row: row.verdict in _UNFOOTED or _is_unread(row),
@@ -53,10 +53,10 @@ def statements_foot(proof: PayoutProof) -> PayoutOutcome:
     )
 
 
-def payouts_have_journals(proof: PayoutProof) -> PayoutOutcome:
+def payments_booked(proof: PayoutProof) -> PayoutOutcome:
     """Every payment that arrived is booked."""
     return _answer(
-        "payouts_have_journals",
+        "payments_booked",
         proof,
         [row for row in proof.rows if _is_payment(row) and row.verdict is not Verdict.NOT_EXPECTED],
         lambda row: row.verdict in _WITHOUT_JOURNAL,
@@ -66,10 +66,10 @@ def payouts_have_journals(proof: PayoutProof) -> PayoutOutcome:
     )
 
 
-def journals_match_payouts(proof: PayoutProof) -> PayoutOutcome:
+def bookings_are_payments(proof: PayoutProof) -> PayoutOutcome:
     """What is booked, and what the bank has, is one payment each and what it comes to, account by account."""
     return _answer(
-        "journals_match_payouts",
+        "bookings_are_payments",
         proof,
         [row for row in proof.rows if row.posted is not None],
         lambda row: row.is_wrong and row.verdict not in _UNFOOTED | _WITHOUT_JOURNAL and not _is_unread(row),
@@ -80,9 +80,9 @@ def journals_match_payouts(proof: PayoutProof) -> PayoutOutcome:
 
 
 CHECKS: tuple[Callable[[PayoutProof], PayoutOutcome], ...] = (
-    statements_foot,
-    payouts_have_journals,
-    journals_match_payouts,
+    payments_add_up,
+    payments_booked,
+    bookings_are_payments,
 )
 """All questions."""
 
