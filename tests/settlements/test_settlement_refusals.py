@@ -25,6 +25,7 @@ from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
 from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits
 from tiktok_ns_pipeline.sandbox.statements import Statement
+from tiktok_ns_pipeline.settlements.flow import SettlementsRequest
 from tiktok_ns_pipeline.settlements.planning import payout_fact
 
 
@@ -263,5 +264,37 @@ def test_a_month_that_closes_between_staging_and_saving_moves_the_payout() -> No
         [journal] = journals(rig)
         assert journal["tranDate"] > paid_on.isoformat()
         assert (judged(rig).right, told(rig)) == (1, [])
+
+    settling(story)
+
+
+def test_what_netsuite_refuses_waits_for_a_person_and_goes_out_corrected() -> None:
+    async def story(rig: Rig) -> None:
+        with_mapping(rig, ('bank_account_id: "130"', 'bank_account_id: "99999"'))
+        await _settled(rig)
+        [payment] = payments(rig, "vn")
+        await settle(rig)
+        assert told(rig) == [("netsuite_refused", f"payout {payment.id}")]
+        with_mapping(rig, ('bank_account_id: "99999"', 'bank_account_id: "130"'))
+        await settle(rig)
+        assert (len(journals(rig)), judged(rig).right, told(rig)) == (1, 1, [])
+
+    settling(story)
+
+
+def test_a_replay_reads_tiktok_again_and_is_answered() -> None:
+    async def story(rig: Rig) -> None:
+        statement = await _settled(rig)
+        rig.world.finance.spoil("cent_off_statement", statement.id)
+        await settle(rig)
+        rig.world.finance.heal()
+        open_ones = [one.id for one in exceptions(rig)]
+        ledger = rig.ledger()
+        with ledger.begin() as tx:
+            tx.exceptions.request_replay(open_ones, "finance")
+        ledger.close()
+        # Within the hour, so only because somebody asked.
+        await settle(rig, SettlementsRequest(budget_s=3600, idle_s=10))
+        assert (len(journals(rig)), told(rig)) == (1, [])
 
     settling(story)

@@ -195,7 +195,7 @@ class _Turned:
 async def _turn(resource: RuntimeResource, config: SettlementsRun, run_id: str) -> _Turned:
     from tiktok_ns_pipeline.ledger.facts import PAYOUT_JOURNAL
     from tiktok_ns_pipeline.settlements.flow import SettlementsFlow
-    from tiktok_ns_pipeline.settlements.planning import PAYOUT, REPLAYABLE, STATEMENT
+    from tiktok_ns_pipeline.settlements.planning import REPLAYABLE, is_ours
     from tiktok_ns_pipeline.settlements.unsettled import forecast, newest_owed
 
     async with resource.opened() as runtime:
@@ -211,11 +211,7 @@ async def _turn(resource: RuntimeResource, config: SettlementsRun, run_id: str) 
                 days.append((code, str(day or "not known"), shop.currency, amount))
         with runtime.ledger.read() as tx:
             oldest = tx.intents.oldest_open(PAYOUT_JOURNAL)
-            ours = [
-                one
-                for one in tx.exceptions.list(kinds=REPLAYABLE)
-                if one.subject.startswith((PAYOUT, STATEMENT))
-            ]
+            ours = [one for one in tx.exceptions.list(kinds=REPLAYABLE) if is_ours(one)]
             return _Turned(
                 report=report,
                 posted=tx.links.count(PAYOUT_JOURNAL),

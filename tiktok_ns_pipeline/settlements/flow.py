@@ -61,6 +61,7 @@ from tiktok_ns_pipeline.settlements.planning import (
     Decided,
     PlanReport,
     SettlementPlanner,
+    is_ours,
 )
 from tiktok_ns_pipeline.settlements.reading import SettlementReader
 from tiktok_ns_pipeline.settlements.reading_back import read_documents_back
@@ -203,7 +204,7 @@ class SettlementsFlow:
     def _asked_for(self, shop: Shop) -> list[OpenException]:
         with self._runtime.ledger.read() as tx:
             asked = tx.exceptions.asked_for_replay(REPLAYABLE)
-        return [one for one in asked if one.shop == shop.code and one.subject.startswith((PAYOUT, STATEMENT))]
+        return [one for one in asked if one.shop == shop.code and is_ours(one)]
 
     def _answered(self, asked: Sequence[OpenException]) -> None:
         if asked:

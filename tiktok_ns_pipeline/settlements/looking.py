@@ -15,7 +15,7 @@ from tiktok_ns_pipeline.mapping import Mapping, Shop
 from tiktok_ns_pipeline.settings import Settings
 from tiktok_ns_pipeline.settlements.flow import READ_EVERY
 from tiktok_ns_pipeline.settlements.marking import ShopMark, mark_name, policy_fingerprint
-from tiktok_ns_pipeline.settlements.planning import PAYOUT, REPLAYABLE, STATEMENT
+from tiktok_ns_pipeline.settlements.planning import REPLAYABLE, is_ours
 from tiktok_ns_pipeline.settlements.reading_back import KINDS_READ_BACK
 
 _AGAIN_AFTER = timedelta(minutes=1)
@@ -38,7 +38,7 @@ def _known_work(tx: Transaction, mapping: Mapping, since_last_run: timedelta) ->
         tx.links.not_read_back(kind, limit=1) for kind in KINDS_READ_BACK
     ):
         return "documents of payouts are to be read back"
-    if any(one.subject.startswith((PAYOUT, STATEMENT)) for one in tx.exceptions.asked_for_replay(REPLAYABLE)):
+    if any(is_ours(one) for one in tx.exceptions.asked_for_replay(REPLAYABLE)):
         return "somebody asked for a replay"
     if tx.cursors.get(SHOPS_CURSOR) is None:
         return "the shops were never read"

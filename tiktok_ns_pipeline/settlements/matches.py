@@ -23,9 +23,9 @@ from tiktok_ns_pipeline.settlements.deciding import Decider
 from tiktok_ns_pipeline.settlements.document import CHANNEL
 from tiktok_ns_pipeline.settlements.landed import LandedStatement
 from tiktok_ns_pipeline.settlements.matching import OrderMatch, match_order
+from tiktok_ns_pipeline.settlements.planning import UNBILLED
 from tiktok_ns_pipeline.settlements.reading import OrdersInNetSuite, SettlementReader
 
-UNBILLED = "settled_order_unbilled"
 ORDER = "order "
 
 _NOT_BILLED = ("unbilled", "no_document")

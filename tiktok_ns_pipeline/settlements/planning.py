@@ -14,6 +14,7 @@ from decimal import Decimal
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.facts import PAYOUT_JOURNAL
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent, IntentState, NewIntent
 from tiktok_ns_pipeline.mapping import Shop
@@ -48,8 +49,16 @@ STAGING_KINDS = (
 )
 """Kinds that staging opens, and closes when it no longer finds them."""
 
-REPLAYABLE = (*STAGING_KINDS, POSTING_DIFFERS, *ENGINE_KINDS)
+UNBILLED = "settled_order_unbilled"
+"""About an order."""
+
+REPLAYABLE = (*STAGING_KINDS, POSTING_DIFFERS, UNBILLED, *ENGINE_KINDS)
 """Kinds of exceptions that this flow answers a replay of, where they are about its subjects."""
+
+
+def is_ours(exception: OpenException) -> bool:
+    """Whether an exception of a replayable kind is this flow's."""
+    return exception.kind == UNBILLED or exception.subject.startswith((PAYOUT, STATEMENT))
 
 
 @dataclass(slots=True)
