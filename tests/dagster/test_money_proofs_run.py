@@ -98,12 +98,11 @@ def test_each_proof_names_what_is_wrong(
     assert "-10.00 USD" in figures["statements"] or "-10 USD" in figures["statements"]
 
 
-@pytest.mark.parametrize(("system", "match"), [("tiktok", "/finance/"), ("netsuite", "/suiteql")])
 def test_a_side_that_cannot_be_read_is_no_clean_proof(
-    on_stage: Stage, instance: dg.DagsterInstance, drifted: tuple[str, str], system: str, match: str
+    on_stage: Stage, instance: dg.DagsterInstance, drifted: tuple[str, str]
 ) -> None:
     utc, _ = days(on_stage)
-    on_stage.run.sandbox.faults.inject(FaultKind.unauthorized, system, match, times=1000)
+    on_stage.run.sandbox.faults.inject(FaultKind.unauthorized, "tiktok", "/finance/", times=1000)
     try:
         figures, checks = prove(instance, JOBS[0], utc)
     finally:

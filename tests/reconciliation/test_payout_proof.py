@@ -3,8 +3,11 @@ sandbox."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+
+import pytest
 
 from tiktok_ns_pipeline.clock import from_epoch
 from tiktok_ns_pipeline.lake.tables import PAYOUT_RECONCILIATION, SETTLEMENT_PROOFS
@@ -13,7 +16,7 @@ from tiktok_ns_pipeline.reconciliation.payouts.checking import CHECKS
 from tiktok_ns_pipeline.reconciliation.payouts.model import Verdict
 from tiktok_ns_pipeline.sandbox.settling_habits import StatementFault
 
-from .payout_bench import Paid, less, payouts, with_payouts, wrong
+from .payout_bench import QUIET, Paid, less, payouts, with_payouts, wrong
 
 CENT = Decimal("0.01")
 
@@ -56,6 +59,31 @@ def test_each_drift_of_a_payout_is_found_and_named() -> None:
         assert strange in found[f"tts-uk-je-{strange}"].note
 
     with_payouts(test, days=30, selling_days=14)
+
+
+@pytest.mark.parametrize(
+    ("shop", "fault"),
+    [("uk", StatementFault.only_202309), ("uk", StatementFault.residual), ("vn", StatementFault.blank_zeros)],
+)
+def test_the_proof_reads_every_shape_as_the_flow_books_it(shop: str, fault: StatementFault) -> None:
+    async def test(paid: Paid) -> None:
+        spoil = paid.rig.world.finance.spoil
+        spoil(fault, shop)
+        async for page in paid.sources.tiktok.finance.statements(paid.sources.access):
+            for raw in page.rows:
+                spoil(fault, raw["id"])
+        journals = await paid.journals()
+        for body in journals.values():
+            paid.post(body)
+
+        rows = await paid.rows()
+
+        assert wrong(rows) == {}
+        assert {row.verdict for row in payouts(rows).values()} == {Verdict.MATCHED}
+        assert payouts(rows).keys() == journals.keys()
+
+    habits = replace(QUIET, payout_currency={"uk": "USD"})
+    with_payouts(test, shop=shop, days=26, selling_days=4, habits=habits)
 
 
 def test_a_day_lands_its_rows_and_its_line_and_answers_every_question() -> None:
