@@ -48,6 +48,7 @@ from tiktok_ns_pipeline.sandbox.warehouse import Labels, Warehouse, WarehouseHab
 from tiktok_ns_pipeline.sandbox.webhooks import WebhookEmitter, over_http
 from tiktok_ns_pipeline.sandbox.world import World
 from tiktok_ns_pipeline.settings import NetSuiteSettings, Settings, TikTokSettings
+from tiktok_ns_pipeline.settlements.flow import SettlementsFlow
 from tiktok_ns_pipeline.tiktok.auth import TikTokApp
 from tiktok_ns_pipeline.webhooks.receiver import receiver_app
 
@@ -74,9 +75,11 @@ class Flows:
     shipments: FulfilmentFlow
     billing: BillingFlow
     stock: StockFlow
+    settlements: SettlementsFlow | None
+    """None where TikTok settles nothing."""
 
     @classmethod
-    def of(cls, runtime: Runtime, run_id: str) -> Flows:
+    def of(cls, runtime: Runtime, run_id: str, *, settles: bool) -> Flows:
         """The flows over one runtime."""
         return cls(
             OrdersFlow(runtime, run_id),
@@ -84,13 +87,14 @@ class Flows:
             FulfilmentFlow(runtime, run_id),
             BillingFlow(runtime, run_id),
             StockFlow(runtime, run_id),
+            SettlementsFlow(runtime, run_id) if settles else None,
         )
 
     @property
     def dispatched(self) -> list[DispatchReport]:
         """What each of them has carried out."""
-        flows = (self.orders, self.closures, self.shipments, self.billing, self.stock)
-        return [flow.report.dispatch for flow in flows]
+        flows = (self.orders, self.closures, self.shipments, self.billing, self.stock, self.settlements)
+        return [flow.report.dispatch for flow in flows if flow is not None]
 
     async def run(self, *, budget_s: float, idle_s: float) -> None:
         """Side by side, until each has nothing to do or is out of time; what one dies of ends all."""
@@ -103,6 +107,7 @@ class Flows:
                 self.shipments.run(turn),
                 self.billing.run(turn),
                 self.stock.run(turn),
+                *([self.settlements.run(turn)] if self.settlements else []),
             )
         ]
         try:
@@ -214,7 +219,7 @@ class Rig:
             for table in runtime.lake.tables_present():
                 # As the nightly job does; nobody else reads in the meantime.
                 runtime.lake.compact(table, timedelta(0), at_least=4)
-            flows = Flows.of(runtime, f"run-{self._runs}")
+            flows = Flows.of(runtime, f"run-{self._runs}", settles=self.world.mix.settles)
             self.flows.append(flows)
             await flows.run(budget_s=budget_s, idle_s=idle_s)
 
