@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+from tests.sandbox.money_documents import Sale
 from tiktok_ns_pipeline.lake.tables import CLEARING_RECONCILIATION
 from tiktok_ns_pipeline.reconciliation.payouts.clearing import ClearingProof, Reason
 from tiktok_ns_pipeline.reconciliation.payouts.clearing_proof import prove_clearing
@@ -82,3 +83,16 @@ def test_what_nobody_can_account_for_is_named_with_its_transactions() -> None:
         assert "1 nobodys (7 USD)" in proof.statement
 
     with_payouts(test, shop="us", days=30)
+
+
+def test_a_payment_stands_for_the_order_of_its_invoice_even_if_that_does_not_name_it() -> None:
+    async def test(paid: Paid) -> None:
+        order_id = "5770000000000000009"
+        Sale(books=paid.rig.books, custbody_tts_order_id=order_id).paid("20")
+
+        proof = await prove(paid)
+
+        assert reasons(proof) == {(Reason.BILLED_NOT_SETTLED, order_id): Decimal(20)}
+        assert proof.is_explained
+
+    with_payouts(test, shop="us", days=0)

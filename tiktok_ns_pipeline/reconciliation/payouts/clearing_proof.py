@@ -72,8 +72,18 @@ WHERE k.linktype = 'Payment'
   AND k.nextdoc IN ($markers)
 ORDER BY k.nextdoc ASC, k.previousdoc ASC"""
 
+# A document that a person made of an order may not name it itself.
+ORIGINS = """
+SELECT DISTINCT tl.transaction AS id, $order_field AS order_id
+FROM transactionline tl
+JOIN transaction t ON t.id = tl.createdfrom
+WHERE tl.transaction IN ($markers)
+  AND $order_field IS NOT NULL
+ORDER BY id ASC"""
+
 _APPLIES = {"CustPymt": 1, "CustRfnd": -1}
 """Documents that pay others: what they bring to the account for each."""
+_OF_ORDERS = frozenset({"CashSale", "CashRfnd"})
 
 
 async def prove_clearing(sources: Sequence[Sources], lake: Lake, run_id: str) -> ClearingProof:
@@ -126,6 +136,9 @@ async def _read(account: str, sources: Sequence[Sources]) -> ClearingProof:
     rows = [row async for row in _entries(first, account)]
     balances = await _balances(first, account)
     applied = await _applied(first, [row["id"] for row in rows if row["type"] in _APPLIES])
+    nameless = [row["id"] for row in rows if not row.get("order_id") and row["type"] in _OF_ORDERS]
+    origins = await _origins(first, nameless)
+    rows = [{**row, "order_id": origins[row["id"]]} if row["id"] in origins else row for row in rows]
     entries = [_entry(row, applied.get(row["id"], {}), sources) for row in rows]
     statements: list[Settlement] = []
     dated = [date.fromisoformat(row["tran_date"]) for row in rows]
@@ -166,13 +179,24 @@ async def _balances(sources: Sources, account: str) -> dict[str, Decimal]:
 
 async def _applied(sources: Sources, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
     """What payments have applied, by payment and order."""
+    rows = await in_portions(sources, APPLIED, ids, order_field=_order_field(sources))
+    origins = await _origins(sources, [row["applied"] for row in rows if not row.get("order_id")])
     found: dict[str, dict[str, Decimal]] = {}
-    for row in await in_portions(sources, APPLIED, ids, order_field=_order_field(sources)):
-        if row.get("order_id"):
+    for row in rows:
+        order_id = row.get("order_id") or origins.get(row["applied"])
+        if order_id:
             parts = found.setdefault(row["id"], {})
             amount = abs(to_decimal(row.get("amount")) or Decimal(0))
-            parts[row["order_id"]] = parts.get(row["order_id"], Decimal(0)) + amount
+            parts[order_id] = parts.get(order_id, Decimal(0)) + amount
     return found
+
+
+async def _origins(sources: Sources, ids: Sequence[str]) -> dict[str, str]:
+    """The order of each document that was made of one which names it."""
+    if not sources.mapping.custom_fields.body.order_id:
+        return {}
+    rows = await in_portions(sources, ORIGINS, sorted(set(ids)), order_field=_order_field(sources))
+    return {row["id"]: row["order_id"] for row in rows}
 
 
 def _entry(row: Mapping[str, str], applied: Mapping[str, Decimal], sources: Sequence[Sources]) -> Entry:
