@@ -51,8 +51,8 @@ def open_exceptions(stage: Stage) -> list[tuple[str, str, str]]:
 
 def test_what_is_missing_is_registered_for_every_shop_and_then_found(on_stage: Stage) -> None:
     first, second = watched(on_stage), watched(on_stage)
-    assert (first.listed, first.renewed, first.missing) == (0, 15, 0)
-    assert (second.listed, second.renewed, second.missing) == (15, 0, 0)
+    assert (first.listed, first.renewed, first.missing) == (0, 27, 0)
+    assert (second.listed, second.renewed, second.missing) == (27, 0, 0)
     assert open_exceptions(on_stage) == []
 
 
@@ -66,7 +66,7 @@ def test_what_tiktok_does_not_list_waits_for_a_person_until_it_does(on_stage: St
 
 
 def test_while_tiktok_is_away_nothing_is_known_and_nothing_changes(on_stage: Stage) -> None:
-    assert watched(on_stage).renewed == 15
+    assert watched(on_stage).renewed == 27
     on_stage.world.faults.set_rate("tiktok", FaultKind.unauthorized, 1.0)
     found = watched(on_stage)
     assert (found.listed, found.renewed, found.missing) == (0, 0, 0)
