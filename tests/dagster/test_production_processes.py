@@ -309,14 +309,18 @@ def test_whoever_operates_proves_a_day_from_the_page(deployment: Deployment):
 
 def test_a_run_that_is_terminated_ends_at_once_and_in_order(deployment: Deployment):
     patient = {"ops": {"sales_orders_from_tiktok": {"config": {"idle_seconds": 100, "budget_seconds": 100}}}}
+    with deployment.stage.ledger() as ledger, ledger.read() as tx:
+        before = {lease.holder for lease in tx.leases.living("netsuite")}
     launched = ask(deployment, "webserver", LAUNCH, params=execution("orders_job", config=patient))[
         "launchRun"
     ]
     run_id = launched["run"]["runId"]
 
     def works() -> bool:
+        if ask(deployment, "webserver", RUN, id=run_id)["runOrError"]["status"] != "STARTED":
+            return False
         with deployment.stage.ledger() as ledger, ledger.read() as tx:
-            return bool(tx.leases.living("netsuite"))
+            return bool({lease.holder for lease in tx.leases.living("netsuite")} - before)
 
     until(works, 60, "the run is at work")
     assert (
