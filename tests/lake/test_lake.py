@@ -186,6 +186,16 @@ def verdict(order_id: str, verdict: str = "matched") -> dict[str, Any]:
     }
 
 
+def test_rows_come_in_the_order_of_their_key(lake: Lake, clock: HandClock) -> None:
+    # So many that DuckDB shares them out to its threads.
+    ids = [str(1_000 + number * 7_919 % 9_000) for number in range(3_000)]
+    for start in range(0, len(ids), 1_000):
+        clock.pass_by(seconds=1)
+        land(lake, *(order(one) for one in ids[start : start + 1_000]))
+    found = [row["order_id"] for row in lake.current(tables.RAW_TIKTOK_ORDERS, columns=("order_id",))]
+    assert found == sorted(ids)
+
+
 def test_a_new_proof_of_a_day_replaces_the_last_one_of_that_day_whole(lake: Lake, clock: HandClock) -> None:
     proofs = tables.ORDER_RECONCILIATION
     other_day = DAY + timedelta(days=1)

@@ -145,7 +145,7 @@ class Lake:
                 rows = [row for one in news for row in reading.rows_of(self._storage.read(one), columns)]
             else:
                 newest = reading.newest_rows(table, self._addresses(news))
-                rows = reading.fetch(self._reader(), f"SELECT {', '.join(columns)} FROM ({newest})", ())
+                rows = reading.fetch(self._reader(), reading.in_order(table, columns, newest), ())
             return LandedBeyond(frozenset(files), rows)
 
         return _settled(query)
@@ -172,8 +172,7 @@ class Lake:
                 return []
             among = f"{by} IN ({', '.join('?' for _ in values)})"
             newest = reading.newest_rows(table, self._addresses(files), instant, among)
-            wanted = ", ".join(columns)
-            return reading.fetch(self._reader(), f"SELECT {wanted} FROM ({newest})", values)
+            return reading.fetch(self._reader(), reading.in_order(table, columns, newest), values)
 
         return _settled(query)
 
@@ -261,15 +260,13 @@ class Lake:
     ) -> list[dict[str, Any]]:
         if unknown := set(columns) - set(table.column_names):
             raise ValueError(f"table {table.name} has no column {', '.join(sorted(unknown))}")
-        wanted = ", ".join(columns) or "*"
-        condition = f" WHERE {where}" if where else ""
 
         def query() -> list[dict[str, Any]]:
             files = self._newest_files(table, as_of, shop, days)
             if not files:
                 return []
             newest = reading.newest_rows(table, self._addresses(files), as_of)
-            return reading.fetch(self._reader(), f"SELECT {wanted} FROM ({newest}){condition}", parameters)
+            return reading.fetch(self._reader(), reading.in_order(table, columns, newest, where), parameters)
 
         return _settled(query)
 

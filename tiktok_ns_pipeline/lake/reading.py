@@ -58,6 +58,15 @@ def newest_rows(
     )
 
 
+def in_order(table: Table, columns: Sequence[str], rows: str, where: str = "") -> str:
+    """A query for these columns, all if none is named, of a query's rows, in the order of the table's key.
+
+    DuckDB works in threads and hands rows out in the order in which they happened to end.
+    """
+    condition = f" WHERE {where}" if where else ""
+    return f"SELECT {', '.join(columns) or '*'} FROM ({rows}){condition} ORDER BY {', '.join(table.key)}"
+
+
 def fetch(connection: DuckDBPyConnection, query: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
     """Rows as dictionaries; amounts are exact Decimal, instants timezone-aware UTC."""
     cursor = connection.cursor()
