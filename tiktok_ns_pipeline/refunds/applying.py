@@ -1,7 +1,4 @@
-"""How the documents of a claim come to be in NetSuite, and how we find out whether they are.
-
-A transform has no natural guard: sent twice, it would take what is left of the order or the return. So
-each document gets our external id in its body, and every retry begins by looking for it (N 2.6, 2.9).
+"""How the documents of a claim come to be in NetSuite.
 
 Documents of one claim depend on each other: receipt and credit are made of the Return Authorization, and
 wait for it. Where the account does not refund in advance, NetSuite credits only what was received: such a
@@ -10,30 +7,19 @@ credit waits for the warehouse, and costs no attempt (N 6 no. 6).
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from tiktok_ns_pipeline.clock import Clock
-from tiktok_ns_pipeline.engine.logins import System
-from tiktok_ns_pipeline.engine.outcomes import (
-    ENGINE_KINDS,
-    Absent,
-    Applied,
-    NotYet,
-    Outcome,
-    Park,
-    Unclear,
-)
+from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS, Absent, Applied, NotYet, Outcome, Park
+from tiktok_ns_pipeline.engine.record_handler import RecordHandler
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.facts import CREDIT, ITEM_RECEIPT, REFUND_EXCESS, RETURN_AUTHORIZATION
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent
-from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.money import exact_decimal
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteDuplicate, NetSuiteNotFound, NetSuiteRefused
+from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound, NetSuiteRefused
 from tiktok_ns_pipeline.netsuite.periods import PeriodsReader
 from tiktok_ns_pipeline.netsuite.values import id_of, lines_of
 from tiktok_ns_pipeline.refunds.claims import subject_of
@@ -54,22 +40,14 @@ UNBILLED = "refund_unbilled"
 
 _RETURN = "returnAuthorization"
 _CLOSED = "H"
-_LOOKS_BEFORE_GIVING_UP = 5
-_REFUSALS_OF_AN_OPEN_DAY = 3
-_SOON = timedelta(minutes=1)
 _WHEN_RECEIVED = timedelta(hours=1)
-_FRESH = timedelta(seconds=5)
-"""Documents that are refused together need one look at the periods."""
 
 Doc = TypeVar("Doc", ReturnAuthorization, ItemReceipt, Credit, Excess)
 
 
-class _Handler(ABC, Generic[Doc]):
+class _Handler(RecordHandler[Doc]):
     """What all documents of a claim have in common."""
 
-    kind: str
-    system: System = "netsuite"
-    batch_size = 1
     clears: Sequence[str] = (*ENGINE_KINDS, UNBILLED)
     document_type: type[Doc]
 
@@ -81,148 +59,26 @@ class _Handler(ABC, Generic[Doc]):
         periods: PeriodsReader,
         fields: FieldNames,
     ) -> None:
-        self.netsuite = netsuite
+        super().__init__(netsuite, ledger, clock, periods, fields.payload_hash)
         self.fields = fields
-        self._ledger = ledger
-        self._clock = clock
-        self._periods = periods
-        self._refused_days: Counter[tuple[FactKey, str]] = Counter()
-        self.outdated: set[FactKey] = set()
-        """Documents that are to be staged again before they can be sent: their month has closed, or the
-        Return Authorization that they are made of."""
 
     def subject(self, intent: Intent) -> str:
         """The return, or the cancellation."""
         return subject_of(intent.fact.business_key)
 
-    async def apply(self, intents: Sequence[Intent]) -> Sequence[Outcome]:
-        """Make the document, after looking for it where it was tried before."""
-        return [await self._apply(intent) for intent in intents]
+    def document(self, intent: Intent) -> Doc:
+        """As it was staged."""
+        return self.document_type.model_validate(intent.payload["document"])
 
-    async def look_up(self, intent: Intent) -> Outcome:
-        """Ask NetSuite for the external id: the one proof of what became of an attempt."""
-        document = self._document(intent)
-        record = await self.netsuite.get_by_external_id(
-            self.record_type(document), document.external_id, expand=False, lane=LANE
-        )
-        return Absent() if record is None else self._recognised(intent, document, record)
-
-    # What differs
-
-    @abstractmethod
-    def record_type(self, document: Doc) -> str:
-        """The type of the record."""
-
-    def posted_on(self, document: Doc) -> date | None:
-        """The day that must be open; None where it is today's."""
-        return None
-
-    @abstractmethod
-    async def send(self, document: Doc, payload_hash: str) -> str | NotYet:
-        """Make the record and give its id. Raises NetSuiteError's subclasses."""
-
-    async def refused(self, intent: Intent, document: Doc, refusal: NetSuiteRefused) -> Outcome:
-        """What a refusal means; raises it where it means nothing special."""
-        raise refusal
-
-    # What is the same
-
-    def again(self, reason: str, after: timedelta = _SOON) -> NotYet:
-        """Once more, later."""
-        return NotYet(reason, self._clock.now() + after)
-
-    def applied(
-        self,
-        intent: Intent,
-        document: Doc,
-        internal_id: str,
-        number: str | None = None,
-        payload_hash: str | None = None,
-        note: str = "",
-    ) -> Applied:
-        """The record stands for the document."""
-        link = Link(
-            fact=intent.fact,
-            record_type=self.record_type(document),
-            external_id=document.external_id,
-            internal_id=internal_id,
-            document_number=number,
-            payload_hash=payload_hash or intent.payload_hash,
-            version=intent.revision,
-        )
-        return Applied(link, note)
+    def source_gone(self, document: Doc, error: NetSuiteNotFound) -> Outcome:
+        """Somebody deleted the Sales Order or the Return Authorization."""
+        text = f"{document.name}: the record that it would be made of is no longer in NetSuite."
+        return Park(UNBILLED, "no_source", text)
 
     async def authorization(self, claim: FactKey) -> dict[str, Any] | None:
         """The claim's Return Authorization with its lines; None where there is none."""
         external_id = f"tts-{claim.shop}-ra-{claim.business_key}".lower()
         return await self.netsuite.get_by_external_id(_RETURN, external_id, lane=LANE)
-
-    def _document(self, intent: Intent) -> Doc:
-        return self.document_type.model_validate(intent.payload["document"])
-
-    async def _apply(self, intent: Intent) -> Outcome:
-        document = self._document(intent)
-        if intent.attempts or intent.revision > 1:
-            found = await self.look_up(intent)
-            if not isinstance(found, Absent):
-                return found
-        try:
-            sent = await self.send(document, intent.payload_hash)
-        except NetSuiteDuplicate:
-            return await self._taken(intent, document)
-        except NetSuiteNotFound:
-            text = f"{document.name}: the record that it would be made of is no longer in NetSuite."
-            return Park(UNBILLED, "no_source", text)
-        except NetSuiteRefused as refusal:
-            return await self._shut(intent, document, refusal) or await self.refused(
-                intent, document, refusal
-            )
-        return sent if isinstance(sent, NotYet) else self.applied(intent, document, sent)
-
-    def _recognised(self, intent: Intent, document: Doc, record: Mapping[str, Any]) -> Outcome:
-        """Ours, of this revision or an earlier one: applied. Anything else under our id: differs."""
-        stored = str(record.get(self.fields.payload_hash) or "")
-        with self._ledger.read() as tx:
-            ours = {intent.payload_hash} | {one.payload_hash for one in tx.intents.history(intent.fact)}
-        number = str(record["tranId"]) if record.get("tranId") else None
-        if stored in ours:
-            return self.applied(intent, document, str(record["id"]), number, stored, "found in NetSuite")
-        return Park(
-            "netsuite_differs",
-            "content",
-            f"{document.name}: NetSuite has record {number or record['id']} under this external id, but not "
-            "as this pipeline made it.",
-        )
-
-    async def _taken(self, intent: Intent, document: Doc) -> Outcome:
-        """The external id is taken: by an attempt of ours, or by somebody else's record (N 2.6)."""
-        found = await self.look_up(intent)
-        if not isinstance(found, Absent):
-            return found
-        if intent.attempts < _LOOKS_BEFORE_GIVING_UP:
-            return Unclear("NetSuite says that the external id exists, but shows no such document yet")
-        return Park(
-            "external_id_taken",
-            "external_id",
-            f"{document.name}: its external id belongs to another NetSuite record.",
-        )
-
-    async def _shut(self, intent: Intent, document: Doc, refusal: NetSuiteRefused) -> Outcome | None:
-        """Whether NetSuite refuses the day: its month has closed."""
-        day = self.posted_on(document)
-        if day is None:
-            return None
-        periods = await self._periods.periods(not_before=self._clock.now() - _FRESH)
-        if not periods.is_open(day):
-            self.outdated.add(intent.fact)
-            return self.again(f"the period of {day} has closed; the document is staged again")
-        if "period" in refusal.detail.lower():
-            # The list of periods can lag behind a closing.
-            attempt = (intent.fact, intent.payload_hash)
-            self._refused_days[attempt] += 1
-            if self._refused_days[attempt] < _REFUSALS_OF_AN_OPEN_DAY:
-                return self.again(f"NetSuite refuses {day}, whose period it shows as open")
-        return None
 
 
 class AuthorizationHandler(_Handler[ReturnAuthorization]):
@@ -243,12 +99,12 @@ class AuthorizationHandler(_Handler[ReturnAuthorization]):
     async def apply(self, intents: Sequence[Intent]) -> Sequence[Outcome]:
         """Make it, or close it."""
         return [
-            await (self._close(one) if self._document(one).is_closed else self._apply(one)) for one in intents
+            await (self._close(one) if self.document(one).is_closed else self.make(one)) for one in intents
         ]
 
     async def look_up(self, intent: Intent) -> Outcome:
         """Whether it is there, or closed; closing it once more does no harm."""
-        if not self._document(intent).is_closed:
+        if not self.document(intent).is_closed:
             return await super().look_up(intent)
         record = await self.authorization(intent.fact)
         return self._closed(intent, record) or Absent()
@@ -262,14 +118,14 @@ class AuthorizationHandler(_Handler[ReturnAuthorization]):
         body = closing_body(record)
         assert body is not None
         await self.netsuite.patch(_RETURN, str(record["id"]), body, lane=LANE)
-        return self.applied(intent, self._document(intent), str(record["id"]), note="closed")
+        return self.applied(intent, self.document(intent), str(record["id"]), note="closed")
 
     def _closed(self, intent: Intent, record: Mapping[str, Any] | None) -> Outcome | None:
         if record is None:
             return Applied(None, "there is no Return Authorization")
         if closing_body(record) is not None:
             return None
-        return self.applied(intent, self._document(intent), str(record["id"]), note="closed")
+        return self.applied(intent, self.document(intent), str(record["id"]), note="closed")
 
 
 class ReceiptHandler(_Handler[ItemReceipt]):
