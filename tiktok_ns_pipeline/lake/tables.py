@@ -417,6 +417,80 @@ FULFILMENT_RECONCILIATION_STATEMENTS = _table(
     version=("proved_at",),
 )
 
+RAW_TIKTOK_RETURNS = _table(
+    "raw_tiktok_returns",
+    "Returns, refunds and replacements as TikTok Shop told them, the whole payload beside the columns that "
+    "find it. Filed under the shop's business day of the return's creation.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column(
+        "return_id",
+        "VARCHAR",
+        "TikTok's id of the return; `unreadable-<hash>` where it has none.",
+        required=True,
+    ),
+    Column("order_id", "VARCHAR", "TikTok's id of the order that it is about."),
+    Column("return_type", "VARCHAR", "REFUND, RETURN_AND_REFUND, REPLACEMENT or another (T 6.4)."),
+    Column("return_status", "VARCHAR", "Where it stands, as told, unknown ones included (T 6.4)."),
+    Column("arbitration_status", "VARCHAR", "What TikTok decided where it was called; null where not."),
+    Column("role", "VARCHAR", "Who asked: BUYER, SELLER, OPERATOR, SYSTEM or another."),
+    Column("create_time", "TIMESTAMPTZ", "Instant it was asked for."),
+    Column("update_time", "TIMESTAMPTZ", "Instant of its last change at TikTok."),
+    Column("deadline", "TIMESTAMPTZ", "Until when the seller may answer; null where nothing is asked."),
+    Column("refund_total", "DECIMAL(38,12)", "What the buyer gets back; null where that is not told."),
+    Column("currency", "VARCHAR", "Currency of the refund (ISO 4217)."),
+    Column("payload", "VARCHAR", "The return as JSON, every number exact."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of the answer, by TikTok's clock.", required=True),
+    Column("request_id", "VARCHAR", "TikTok's id of the request."),
+    key=("channel", "shop", "return_id"),
+    version=("update_time", "read_at"),
+)
+
+STAGED_REFUNDS = _table(
+    "staged_refunds",
+    "What staging decided for a return, or the cancellation of an order that had left: the documents that "
+    "should exist in NetSuite, or why there are none. Filed under the day of the return or cancellation.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("claim_id", "VARCHAR", "TikTok's return or cancel id.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id; null where it could not be read."),
+    Column("is_cancellation", "BOOLEAN", "Whether it is the cancellation of an order.", required=True),
+    Column("update_time", "TIMESTAMPTZ", "Version that was staged."),
+    Column("custody", "VARCHAR", "Where the goods are; null where that is not known."),
+    Column("money", "VARCHAR", "Where the refund is; null where that is not known."),
+    Column("outcome", "VARCHAR", "staged, waiting, parked or nothing.", required=True),
+    Column("reason", "VARCHAR", "Why it waits, is parked or needs nothing, in business words."),
+    Column("to_buyer", "DECIMAL(38,12)", "What the buyer gets back."),
+    Column("expected_total", "DECIMAL(38,12)", "Total of the credit, tax included; null without one."),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217).", required=True),
+    Column("tran_date", "DATE", "Day on which the credit is posted."),
+    Column("documents", "VARCHAR", "The documents as a JSON list."),
+    Column("look_again_at", "TIMESTAMPTZ", "When it is looked at again by itself; null for never."),
+    Column("staged_at", "TIMESTAMPTZ", "Instant of staging.", required=True),
+    Column("mapping_fingerprint", "VARCHAR", "Hash of the mapping that decided."),
+    key=("channel", "shop", "claim_id"),
+    version=("staged_at",),
+)
+
+NETSUITE_REFUNDS = _table(
+    "netsuite_refunds",
+    "What NetSuite has of each return or cancellation: Return Authorization, Item Receipts, Credit Memo or "
+    "Cash Refund, and the journal of what went beyond the bill. Filed under the day of the return.",
+    Column("channel", "VARCHAR", "`tiktok`.", required=True),
+    Column("claim_id", "VARCHAR", "TikTok's return or cancel id.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id; null where the record names none."),
+    Column("kind", "VARCHAR", "ra, ir, credit or rx.", required=True),
+    Column("record_type", "VARCHAR", "The type of the record (N 2.1).", required=True),
+    Column("netsuite_id", "VARCHAR", "Internal id of the record.", required=True),
+    Column("tran_id", "VARCHAR", "Document number."),
+    Column("external_id", "VARCHAR", "External id; null of a record that the pipeline did not make."),
+    Column("status", "VARCHAR", "Status letter (N 2.12); null where NetSuite no longer has the record."),
+    Column("expected_total", "DECIMAL(38,12)", "What it should come to; null where it has no amount."),
+    Column("total", "DECIMAL(38,12)", "What it comes to; null where it has no amount or is gone."),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
+    Column("seen_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("channel", "shop", "claim_id", "kind", "netsuite_id"),
+    version=("seen_at",),
+)
+
 RAW_NETSUITE_INVENTORY = _table(
     "raw_netsuite_inventory",
     "What NetSuite has of each item at each Location whose stock is published, as SuiteQL told it: what "
@@ -896,6 +970,9 @@ TABLES: tuple[Table, ...] = (
     STAGED_ORDER_CLOSURES,
     STAGED_BILLS,
     NETSUITE_BILLS,
+    RAW_TIKTOK_RETURNS,
+    STAGED_REFUNDS,
+    NETSUITE_REFUNDS,
     FULFILMENT_RECONCILIATION,
     FULFILMENT_RECONCILIATION_STATEMENTS,
     RAW_NETSUITE_INVENTORY,
