@@ -79,6 +79,16 @@ def test_the_worlds_speed_shortens_the_wait_but_not_the_day():
     assert len(world.finance.store.statements("us")) == 1
 
 
+@pytest.mark.parametrize("shop", ["us", "uk", "vn"])
+def test_a_hasty_world_settles_and_pays_within_the_hour(shop):
+    world = World(clock=VirtualClock(), mix=replace(Mix.plain(settles=True), haste=24 * 60))
+    order_id = delivered(world, shop)
+    pass_by(world, 60 / (24 * 60))
+    assert only(world, order_id).settled_at is not None
+    (statement,) = world.finance.store.statements(shop)
+    assert statement.payment_status == "PAID"
+
+
 def test_an_order_waits_from_its_release_on_and_not_when_it_is_cancelled():
     world = new_world()
     order_id = world.place_order("us", [Line("SKU-001", 2)], status="ON_HOLD")

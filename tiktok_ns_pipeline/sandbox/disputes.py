@@ -96,7 +96,7 @@ class Disputes:
 
     def followed(self, one: Return, at: int, chance: random.Random) -> None:
         """The return entered a state in which people may not leave it at that."""
-        later = at + chance.uniform(0.2, 1.5) * _DAY / self._world.speed
+        later = at + chance.uniform(0.2, 1.5) * _DAY / self._world.later_speed
         odd = chance.random()
         if one.status is ReturnStatus.pending and not one.pre_id and not one.offer and odd < 0.1:
             self._returns.later(one, later, "edit")
@@ -104,7 +104,7 @@ class Disputes:
             self._returns.later(one, later, "take" if odd < 0.6 else "refuse")
         elif one.status in _ESCALATES and odd < 0.4:
             self._returns.later(one, later, "escalate")
-            self._returns.later(one, later + 3 * _DAY / self._world.speed, "arbitrate")
+            self._returns.later(one, later + 3 * _DAY / self._world.later_speed, "arbitrate")
 
     def happen(self, what: str, one: Return, chance: random.Random) -> None:
         """Something of it is due, unless the return has moved on."""

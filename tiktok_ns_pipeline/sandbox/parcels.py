@@ -309,7 +309,7 @@ class Parcels:
         if self._world.mix.shipped_by == "itself":
             return
         for delay, what in facts.plan.get(status, ())[:1]:
-            event = Event(at + delay / self._world.speed, number, "", f"{PARCEL}:{package.id}:{what}")
+            event = Event(at + delay / self._world.later_speed, number, "", f"{PARCEL}:{package.id}:{what}")
             self._world.store.schedule(event)
 
     def _arrange_rest(self, facts: OrderFacts, at: int) -> list[Package]:

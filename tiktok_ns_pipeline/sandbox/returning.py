@@ -218,7 +218,7 @@ class Returning:
             return
         chance = self._chance(order.facts.order_id)
         if chance.random() < rate:
-            due = at + chance.uniform(0.2, 6) * _DAY / self._world.speed
+            due = at + chance.uniform(0.2, 6) * _DAY / self._world.later_speed
             self._world.store.schedule(Event(due, order.number, "", f"{RETURN}:ask:"))
 
     def happen(self, event: Event, at: int) -> None:
@@ -276,7 +276,7 @@ class Returning:
             reason,
             wanted,
             set(wanted) == set(free),
-            deadline=int(at + ANSWER_WITHIN_S / self._world.speed),
+            deadline=int(at + ANSWER_WITHIN_S / self._world.later_speed),
             quick=quick,
             pre_id=instead_of,
             history=[(at, role, "The request was made")],
@@ -296,15 +296,15 @@ class Returning:
         one.history.append((at, role, status.value))
         match status:
             case ReturnStatus.pending | ReturnStatus.awaiting_buyer:
-                self._answer_until(one, at + ANSWER_WITHIN_S / self._world.speed)
+                self._answer_until(one, at + ANSWER_WITHIN_S / self._world.later_speed)
             case ReturnStatus.awaiting_ship:
                 if self._chance(one.id).random() < 0.9:
-                    self.later(one, at + 1.5 * _DAY / self._world.speed, "send")
-                self.later(one, at + _SENDS_WITHIN_S / self._world.speed, "expire")
+                    self.later(one, at + 1.5 * _DAY / self._world.later_speed, "send")
+                self.later(one, at + _SENDS_WITHIN_S / self._world.later_speed, "expire")
             case ReturnStatus.shipped:
-                self._answer_until(one, at + (3 * _DAY + ANSWER_WITHIN_S) / self._world.speed)
+                self._answer_until(one, at + (3 * _DAY + ANSWER_WITHIN_S) / self._world.later_speed)
             case ReturnStatus.success:
-                self.later(one, at + _HOUR / self._world.speed, "refund")
+                self.later(one, at + _HOUR / self._world.later_speed, "refund")
             case ReturnStatus.complete | ReturnStatus.replacement_refunded:
                 self._refund(one, at)
             case _:

@@ -204,17 +204,17 @@ class Settling:
     def _delivered(self, order: Order, known: Transaction, at: int) -> None:
         market = rules.MARKETS[shop_of(known.shop).region]
         known.delivered_at = at
-        known.due = int(at + market.days * _DAY / self._world.speed)
+        known.due = int(at + market.days * _DAY / self._world.later_speed)
         self._later(known.due, f"settle:{known.number}", order.number)
         chance = self._chance("refund", known.order_id)
         if chance.random() < self.habits.refunded:
-            later = chance.uniform(1, 2 * market.days) * _DAY / self._world.speed
+            later = chance.uniform(1, 2 * market.days) * _DAY / self._world.later_speed
             self._later(at + later, "refund:", order.number)
 
     def _settle(self, event: Event, one: Transaction, at: int) -> None:
         if self._world.returns.is_open(one.order_id):
             # An order does not settle while a return of it is open (T 7.2).
-            one.due = int(at + _DAY / self._world.speed)
+            one.due = int(at + _DAY / self._world.later_speed)
             self.store.save(one)
             self._later(one.due, f"settle:{one.number}", event.number)
             return
@@ -235,7 +235,8 @@ class Settling:
             self.store.save(one)
         else:
             self.store.add(one)
-        cut = (one.settled_at // _DAY + 1) * _DAY
+        day = self._world.money_day_s
+        cut = int((one.settled_at // day + 1) * day)
         if self._next_cut.get(one.shop, 0) < cut:
             self._next_cut[one.shop] = cut
             self._later(cut, f"cut:{one.shop}", 0)
@@ -250,6 +251,7 @@ class Settling:
         late = 0
         if chance.random() < self.habits.statement_late:
             late = _working_days_after(at, chance.randrange(1, _MOST_WORKING_DAYS_LATE + 1)) - at
+            late = int(late * self._world.money_day_s / _DAY)
         statement = self.store.make_statement(shop, at, at + late)
         self._last_cut[shop] = at
         if statement is not None:
@@ -329,7 +331,7 @@ class Settling:
             order_create_time=of.order_create_time,
             reserve_id=new_id("reserve", of.number),
             reserve_status="COLLECTED",
-            release_time=int(at + _RESERVED_FOR_DAYS * _DAY / self._world.speed),
+            release_time=int(at + _RESERVED_FOR_DAYS * _DAY / self._world.later_speed),
         )
         self._settled(one, at)
         assert one.release_time is not None

@@ -26,6 +26,7 @@ _HOUR = 3_600
 _DAY = 86_400
 _WEEK = 7 * _DAY
 
+# Seconds of whole days; `Payouts._lasts` shortens them.
 _HELD_BACK_S = {"weekly": 4 * _DAY, "daily": 0, "wallet": 0}
 """A payment takes statements that are older than that."""
 _UNDER_WAY_S = {"weekly": _DAY, "daily": _DAY, "wallet": 4}
@@ -51,11 +52,11 @@ class Payouts:
         made, shop = statement.statement_time, statement.shop
         match _way(shop):
             case "weekly":
-                due = _next(made + _HELD_BACK_S["weekly"], _PAYDAY)
+                due = self._next(made + self._lasts(_HELD_BACK_S["weekly"]), _PAYDAY)
             case "wallet":
-                due = made + 2.5 * _HOUR
+                due = made + self._lasts(2.5 * _HOUR)
             case _:
-                due = made + 10 * _HOUR
+                due = made + self._lasts(10 * _HOUR)
         self._later(due, f"pay:{shop}")
 
     def transfer(self, shop: str, amount: Decimal) -> None:
@@ -80,13 +81,14 @@ class Payouts:
 
     def _pay(self, shop: str, at: int) -> None:
         way = _way(shop)
-        waiting = [one for one in self._store.unpaid(shop) if one.statement_time + _HELD_BACK_S[way] <= at]
+        held_back = self._lasts(_HELD_BACK_S[way])
+        waiting = [one for one in self._store.unpaid(shop) if one.statement_time + held_back <= at]
         if sum(one.totals.payable for one in waiting) <= 0:
             return
         own = shop_of(shop).currency
         currency = self._world.mix.settlement.payout_currency.get(shop, own)
         payment = self._purse.pay(shop, waiting, at, self._rate(own, currency, at), currency)
-        self._later(at + _UNDER_WAY_S[way], f"paid:{payment.number}")
+        self._later(at + self._lasts(_UNDER_WAY_S[way]), f"paid:{payment.number}")
 
     def _paid(self, number: int, at: int) -> None:
         payment = self._purse.payment_number(number)
@@ -94,20 +96,20 @@ class Payouts:
             return
         if self._fails(payment.id):
             self._purse.end_payment(number, FAILED, at)
-            self._later(at + _TRIED_AGAIN_AFTER_S, f"pay:{payment.shop}")
+            self._later(at + self._lasts(_TRIED_AGAIN_AFTER_S), f"pay:{payment.shop}")
             return
         self._purse.end_payment(number, PAID, at)
         if _way(payment.shop) == "wallet":
             self._purse.move_wallet(
                 payment.shop, "SETTLE", "SUCCESS", payment.before_exchange, at, payment=number
             )
-            self._later(_next(at, _WITHDRAWAL_DAY), f"withdraw:{payment.shop}")
+            self._later(self._next(at, _WITHDRAWAL_DAY), f"withdraw:{payment.shop}")
 
     def _withdraw(self, shop: str, at: int) -> None:
         amount = self._purse.wallet(shop)
         if amount > 0:
             number = self._purse.move_wallet(shop, "WITHDRAW", PROCESSING, amount, at)
-            self._later(at + _DAY, f"withdrawn:{number}")
+            self._later(at + self._lasts(_DAY), f"withdrawn:{number}")
 
     def _withdrawn(self, number: int, at: int) -> None:
         one = self._purse.withdrawal_number(number)
@@ -116,7 +118,7 @@ class Payouts:
             return
         self._purse.end_withdrawal(number, FAILED)
         self._purse.move_wallet(one.shop, "REVERSE", "SUCCESS", one.amount, at)
-        self._later(at + _TRIED_AGAIN_AFTER_S, f"withdraw:{one.shop}")
+        self._later(at + self._lasts(_TRIED_AGAIN_AFTER_S), f"withdraw:{one.shop}")
 
     def _fails(self, subject: str) -> bool:
         chance = random.Random(f"fails {self._world.seed} {subject}")
@@ -131,14 +133,17 @@ class Payouts:
         )
         return (_DOLLARS[own] / _DOLLARS[currency] * moved).quantize(Decimal("0.000001"))
 
+    def _lasts(self, seconds: float) -> float:
+        """How long so many seconds of a whole day last, where days are shortened."""
+        return seconds * self._world.money_day_s / _DAY
+
+    def _next(self, instant: float, in_week: int) -> float:
+        """The first such moment of a week that is not before an instant."""
+        return instant + (self._lasts(in_week) - instant) % self._lasts(_WEEK)
+
     def _later(self, due: float, what: str) -> None:
         self._world.store.schedule(Event(due, 0, "", f"money:{what}"))
 
 
 def _way(shop: str) -> str:
     return rules.MARKETS[shop_of(shop).region].payout
-
-
-def _next(instant: float, in_week: int) -> float:
-    """The first such moment of a week that is not before an instant."""
-    return instant + (in_week - instant) % _WEEK

@@ -77,6 +77,9 @@ class Mix:
     """Whether TikTok settles what was delivered and pays the shops."""
     settlement: SettlementHabits = field(default_factory=SettlementHabits)
     """What happens to the money then, besides."""
+    haste: float = 1.0
+    """How much faster than the rest goes what comes after a parcel was arranged: its way, returns,
+    settlement. Above 1 TikTok's days of money are shortened, too, for people who do not wait for midnight."""
     stock: Literal["endless", "kept"] = "endless"
     """Whether TikTok can run out of what buyers want, see `tiktok_stock`."""
     stock_at_start: int = 0
@@ -90,7 +93,7 @@ class Mix:
         """Ordinary paid orders only, but for the changes."""
         none = {name: 0.0 for name, value in _DEFAULT_MIX.items() if isinstance(value, float)}
         none |= dict.fromkeys(_WITH_WAREHOUSE, 0.0)
-        quiet = {"varied_habits": False, "settlement": SettlementHabits.quiet()}
+        quiet = {"haste": 1.0, "varied_habits": False, "settlement": SettlementHabits.quiet()}
         return replace(cls(), **{**none, **quiet, **changes})
 
     def rate(self, name: str) -> float:

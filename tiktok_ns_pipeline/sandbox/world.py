@@ -53,6 +53,7 @@ __all__ = ["Line", "OrderOptions", "ShippingFacts", "Status", "TurnedAway", "Wor
 LATE_BY_AT_MOST_S = 30
 
 # How long the live world sleeps at most before it looks again.
+_DAY = 86_400
 _LOOK_AGAIN_S = 5.0
 _EVENTS_AT_ONCE = 500
 _ROUNDS_PER_COMMIT = 200
@@ -125,6 +126,10 @@ class World:
         self.stock = TikTokStock(self)
         """What TikTok believes can still be sold."""
         self._flash_sales = FlashSales(self)
+        self.later_speed = speed * self.mix.haste
+        """How much shorter all is that follows a parcel."""
+        self.money_day_s = _DAY if self.mix.haste == 1 else _DAY / self.later_speed
+        """How long a day of TikTok's books lasts, from one statement to the next."""
         self._rate = 0.0
         self._lock = threading.RLock()
         self.clock.offset = timedelta(seconds=float(self.store.note("offset_s") or 0))
