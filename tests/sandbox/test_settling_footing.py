@@ -125,7 +125,7 @@ def _check_truth(world: World, truth: FinanceTruth) -> None:
         assert sum(payment.roles.values()) == 0
         if payment.statements:
             assert payment.roles["bank"] == payment.payment.before_exchange
-            assert -payment.roles["clearing"] == sum(payment.cleared.values())
+            assert -payment.roles["clearing"] == sum(payment.cleared.values()) - payment.balances
     for order in truth.orders.values():
         # What was settled is the sum of what was kept of it, and clears what the Sales Order says.
         assert order.settled == sum(order.kept.values())

@@ -22,22 +22,25 @@ MIDNIGHT = 1_796_083_200  # 2026-12-01 00:00:00 UTC
 DAY = 86_400
 PAYMENT = "3680000000000000001"
 
-CLEARING, BANK, RESERVE, RESIDUAL = "125", "127", "128", "139"
+CLEARING, BANK, RESERVE, RESIDUAL = "125", "128", "140", "638"
+EXCHANGE_DIFFERENCES = "640"
 POST = f"policy: post, clearing_account_id: {CLEARING}, bank_account_id: {BANK}"
-WITH_RESERVE = f"{POST}, reserve_account_id: {RESERVE}, exchange_difference_account_id: 129"
+WITH_RESERVE = (
+    f"{POST}, reserve_account_id: {RESERVE}, exchange_difference_account_id: {EXCHANGE_DIFFERENCES}"
+)
 GROUPS = {
-    "buyer_charges": "132",
-    "buyer_shipping": "133",
-    "shipping": "133",
-    "commission": "134",
-    "affiliate": "135",
-    "advertising": "136",
-    "shipping_programmes": "133",
-    "taxes": "137",
-    "platform_adjustments": "138",
-    "logistics_adjustments": "133",
+    "buyer_charges": "635",
+    "buyer_shipping": "633",
+    "shipping": "633",
+    "commission": "631",
+    "affiliate": "632",
+    "advertising": "634",
+    "shipping_programmes": "633",
+    "taxes": "636",
+    "platform_adjustments": "637",
+    "logistics_adjustments": "633",
     "balances": "clearing",
-    "other_adjustments": "138",
+    "other_adjustments": "637",
 }
 DECIDED = "settlements: {groups: {" + ", ".join(f"{name}: {to}" for name, to in GROUPS.items()) + "}%s}"
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.settlements.payouts import (
     BANK,
     CLEARING,
+    EXCHANGE_DIFFERENCES,
     POST,
     WITH_RESERVE,
     RawPayout,
@@ -29,7 +30,6 @@ from tiktok_ns_pipeline.settlements.journal import BookedPayout, NotBooked, Post
 
 GOODS, FEE = "revenue.subtotal_before_discount_amount", "fee_tax.fee.referral_fee_amount"
 FIRST, SECOND = "5770000001", "5770000002"
-DIFFERENCES = "129"
 DECIDED = decisions()
 
 
@@ -72,7 +72,7 @@ def test_what_clearing_still_holds_of_the_orders_is_a_loss() -> None:
     found = journal(difference(payout, "0.90", {FIRST: "0.92", SECOND: "0.94"}))
 
     # In: 92 + 47. Out: 135. Four euros are left over.
-    assert (found.on_account(CLEARING), found.on_account(DIFFERENCES)) == (-4, 4)
+    assert (found.on_account(CLEARING), found.on_account(EXCHANGE_DIFFERENCES)) == (-4, 4)
     assert (found.currency, found.currency_id, found.exchange_rate) == ("EUR", "4", None)
     assert found.external_id == "tts-us-fx-3680000000000000001"
     assert found.on_account(BANK) == 0
@@ -86,7 +86,7 @@ def test_a_converted_payout_leaves_on_the_bank_what_arrived() -> None:
 
     arrived = Decimal("90.32")  # 99 at TikTok's rate
     assert found.on_account(BANK) == arrived - Decimal("89.10")
-    assert found.on_account(DIFFERENCES) == -found.on_account(BANK)
+    assert found.on_account(EXCHANGE_DIFFERENCES) == -found.on_account(BANK)
 
 
 def test_a_payout_booked_at_tiktoks_own_rate_needs_no_journal_for_the_bank() -> None:

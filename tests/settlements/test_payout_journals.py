@@ -161,7 +161,7 @@ def test_one_line_of_the_mapping_is_asked_for_once() -> None:
     names = ("affiliate_commission_amount", "affiliate_partner_commission_amount")
     row = order_row("1", ORDER, {GOODS: "50", **{f"fee_tax.fee.{name}": "-2" for name in names}})
     mapping = decisions(rest="", shop="")
-    silent = Mapping.model_validate(mapping.model_dump() | {"settlements": {"groups": {"commission": "134"}}})
+    silent = Mapping.model_validate(mapping.model_dump() | {"settlements": {"groups": {"commission": "631"}}})
 
     (problem,) = refused(RawPayout.of(RawStatement.of([row])).book(silent)).problems
     assert 'affiliate: "<account id>"' in problem.message
@@ -195,7 +195,7 @@ def test_shipping_clears_where_the_orders_bill_sold_it(billed: bool, clears: str
     result = booked(RawPayout.of(RawStatement.of([row])).book(DECIDED, bills_shipping=lambda _: billed))
 
     assert result.journals[0].on_account(CLEARING) == -Decimal(clears)
-    assert result.journals[0].on_account("133") == Decimal(shipping)
+    assert result.journals[0].on_account("633") == Decimal(shipping)
     assert result.orders[ORDER].total == Decimal(clears)
 
 
@@ -264,7 +264,7 @@ def test_an_adjustment_inside_an_orders_row_is_booked_as_one() -> None:
 
     (journal,) = booked(RawPayout.of(RawStatement.of([row])).book(DECIDED)).journals
 
-    assert journal.on_account("138") == 2
+    assert journal.on_account("637") == 2
 
 
 # Payouts of nothing, below zero, of several months
@@ -286,7 +286,7 @@ def _month_apart() -> RawPayout:
     )
 
 
-ACCRUED = f"{WITH_RESERVE}, accrual: {{policy: by_month, account_id: 126}}"
+ACCRUED = f"{WITH_RESERVE}, accrual: {{policy: by_month, account_id: 650}}"
 decisions_accrued = decisions(ACCRUED)
 
 
@@ -411,7 +411,7 @@ def test_a_statement_that_moves_nothing_has_no_journal() -> None:
 def test_lines_carry_segments_and_the_customer_of_the_receivable() -> None:
     mapping = decisions(
         f"{WITH_RESERVE}, department_id: 3, class_id: 4, entity_id: 77, "
-        "booking: {amounts: {referral_fee_amount: {account_id: 134, class_id: 9, memo: Referral}}}"
+        "booking: {amounts: {referral_fee_amount: {account_id: 631, class_id: 9, memo: Referral}}}"
     )
     rows = [sale(), reserve_row("2", "-9", "COLLECTED", ORDER)]
 
@@ -420,7 +420,7 @@ def test_lines_carry_segments_and_the_customer_of_the_receivable() -> None:
         for line in booked(RawPayout.of(RawStatement.of(rows)).book(mapping)).journals[0].lines
     }
 
-    assert (lines["134"].department_id, lines["134"].class_id, lines["134"].memo) == ("3", "9", "Referral")
+    assert (lines["631"].department_id, lines["631"].class_id, lines["631"].memo) == ("3", "9", "Referral")
     assert (lines[BANK].department_id, lines[BANK].class_id, lines[BANK].entity_id) == ("3", "4", None)
     assert lines[CLEARING].entity_id == lines[RESERVE].entity_id == "77"
 

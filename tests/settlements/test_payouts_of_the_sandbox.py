@@ -12,7 +12,7 @@ from tests.orders.order_builder import sandbox_mapping
 from tests.sandbox.finance_calls import BY_CREATION, BY_ORDER, BY_TIME, SHOPS, listed, meet_money, pass_days
 from tests.sandbox.finance_calls import transactions as newer_transactions
 from tests.sandbox.tiktok_caller import Caller
-from tests.settlements.payouts import GROUPS, Raw, booked
+from tests.settlements.payouts import BANK, CLEARING, GROUPS, RESERVE, RESIDUAL, Raw, booked
 from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits, StatementFault
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
@@ -22,13 +22,13 @@ from tiktok_ns_pipeline.settlements.journal import BookedPayout, NotBooked, Post
 from tiktok_ns_pipeline.settlements.shapes import read_payment, read_statement, read_transaction
 
 ROLES = {
-    "bank": ("127",),
-    "clearing": ("125",),
-    "reserve": ("128",),
-    "fees": ("134", "135", "136"),
-    "taxes": ("137",),
-    "shipping": ("133",),
-    "adjustments": ("138",),
+    "bank": (BANK,),
+    "clearing": (CLEARING,),
+    "reserve": (RESERVE,),
+    "fees": ("631", "632", "634"),
+    "taxes": ("636",),
+    "shipping": ("633",),
+    "adjustments": ("637",),
 }
 LIVELY = SettlementHabits(
     refunded=0.3,
@@ -47,14 +47,12 @@ def mapping() -> Mapping:
         shop["billing"] = {"policy": "none"}
         shop["settlement"] = {
             "policy": "post",
-            "clearing_account_id": "125",
-            "bank_account_id": "127",
-            "reserve_account_id": "128",
+            "clearing_account_id": CLEARING,
+            "bank_account_id": BANK,
+            "reserve_account_id": RESERVE,
         }
-    adjustments = dict.fromkeys(
-        ("platform_adjustments", "logistics_adjustments", "balances", "other_adjustments"), "138"
-    )
-    document["settlements"] = {"groups": {**GROUPS, **adjustments}, "residual": "139"}
+    adjustments = dict.fromkeys(("platform_adjustments", "logistics_adjustments", "other_adjustments"), "637")
+    document["settlements"] = {"groups": {**GROUPS, **adjustments}, "residual": RESIDUAL}
     return Mapping.model_validate(document)
 
 
@@ -126,7 +124,9 @@ def test_every_payment_is_booked_as_it_really_was(version: str) -> None:
             else:
                 # What 202309 has no key for is in the rest, and nothing is lost (T 7.4 no. 8).
                 assert (roles["bank"], roles["reserve"]) == (true.roles["bank"], true.roles["reserve"])
-                assert payout.journals[0].on_account("139") == sum(true.roles.values()) - sum(roles.values())
+                assert payout.journals[0].on_account(RESIDUAL) == sum(true.roles.values()) - sum(
+                    roles.values()
+                )
 
     meet_money(test, mix=Mix(settles=True, settlement=LIVELY), seed=11)
 

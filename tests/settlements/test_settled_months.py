@@ -13,7 +13,6 @@ from tests.settlements.desk import (
     settle,
     settling,
     told,
-    with_mapping,
 )
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.world import Line
@@ -23,8 +22,6 @@ _PRICES = {"us": "23.45", "uk": "17.99", "vn": "310000"}
 
 def test_every_payout_of_all_shops_is_posted_once_and_right() -> None:
     async def story(rig: Rig) -> None:
-        # A fee for a violation is no balance that moves; the judge counts it among the adjustments.
-        with_mapping(rig, ("balances: clearing", 'balances: "637"'))
         chance = random.Random(5)
         for day in range(28):
             if day < 9:

@@ -109,7 +109,7 @@ def test_an_amount_has_the_group_that_an_accountant_books(name: str, group: str 
     [
         ("PLATFORM_PENALTY", "platform_adjustments"),
         ("Platform penalty", "platform_adjustments"),
-        ("Violation fee （credit card）", "balances"),
+        ("Violation fee （credit card）", "platform_adjustments"),
         ("Bill payment （negative balance）", "balances"),
         ("BILL_PAYMENT_(NEGATIVE_BALANCE)", "balances"),
         ("ORDER", None),

@@ -369,6 +369,10 @@ def shipping_that_is_owed(facts: OrderFacts, amounts: Amounts) -> Decimal:
     return amounts.shipping.get(CUSTOMER_SHIPPING, ZERO) + amounts.shipping.get(SHIPPING_DISCOUNT, ZERO)
 
 
+BALANCES = frozenset({"NET_EARNINGS_BALANCE", "NET_EARNINGS_DEDUCTION", "Bill payment （negative balance）"})
+"""Types that move a balance, and earn or cost nothing (T 7.8)."""
+
+
 @dataclass(frozen=True, slots=True)
 class AdjustmentKind:
     """A sort of adjustment (T 7.8)."""

@@ -4,8 +4,9 @@ Amounts are in the shop's currency. *Roles* say where money belongs in the selle
 positive, so that the roles of a payment sum to zero:
 
 - `clearing`: what TikTok owes for orders, as the Sales Orders count it (`OrderTruth.owed`): goods after
-  the seller's discounts, and shipping where the seller ships; a refund takes it back;
-- `fees`, `taxes`, `shipping` (what else is of shipping), `adjustments`;
+  the seller's discounts, and shipping where the seller ships; a refund takes it back. Balances that only
+  move (T 7.8), from one day to another or by the seller's own money, go through it as well;
+- `fees`, `taxes`, `shipping` (what else is of shipping), `adjustments`, such as fees for violations;
 - `reserve`: withheld by TikTok, and still the seller's;
 - `bank`: what is paid, before exchange.
 
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from tiktok_ns_pipeline.sandbox.catalogue import SHOPS, shop_of
 from tiktok_ns_pipeline.sandbox.facts import ZERO, OrderFacts, Status
 from tiktok_ns_pipeline.sandbox.settling_purse import Purse
-from tiktok_ns_pipeline.sandbox.settling_rules import shipping_that_is_owed
+from tiktok_ns_pipeline.sandbox.settling_rules import BALANCES, shipping_that_is_owed
 from tiktok_ns_pipeline.sandbox.settling_store import StatementStore
 from tiktok_ns_pipeline.sandbox.statements import ORDER, PAID, Payment, Transaction
 
@@ -74,6 +75,8 @@ class PaymentMoney:
     """Debit positive; sums to zero."""
     cleared: Mapping[str, Decimal]
     """Order id -> what it clears of the order."""
+    balances: Decimal
+    """Balances that it moves, as they are part of `clearing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ def roles_of(transactions: Iterable[Transaction], facts: Mapping[str, OrderFacts
         roles["bank"] += amounts.settlement + amounts.reserve_total
         roles["reserve"] -= amounts.reserve_total
         if one.is_adjustment:
-            roles["adjustments"] -= amounts.settlement
+            roles["clearing" if one.type in BALANCES else "adjustments"] -= amounts.settlement
             continue
         cleared, taxes = cleared_by(one, facts.get(one.order_id)), sum(amounts.tax.values(), ZERO)
         roles["clearing"] -= cleared
@@ -200,6 +203,7 @@ def _payment_money(
         tuple(one.id for one in transactions),
         roles_of(transactions, facts),
         cleared,
+        -sum((one.amounts.settlement for one in transactions if one.type in BALANCES), ZERO),
     )
 
 

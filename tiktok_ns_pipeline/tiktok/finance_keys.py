@@ -193,13 +193,18 @@ FLAT_MEMOS = frozenset(
 """Flat amounts for information: between buyer, TikTok and the tax office (T 7.7, 10.2)."""
 
 TRANSACTION_TYPES: dict[TransactionGroup, tuple[str, ...]] = {
-    "platform_adjustments": _names(
-        """
-        CHARGE_BACK CUSTOMER_SERVICE_COMPENSATION DEDUCTIONS_INCURRED_BY_SELLER GMV_PAYMENT_FOR_ADS
-        GMV_PAYMENT_FOR_TIKTOK_ADS PLATFORM_COMMISSION_ADJUSTMENT PLATFORM_COMMISSION_COMPENSATION
-        PLATFORM_COMPENSATION PLATFORM_PENALTY PLATFORM_REIMBURSEMENT PROMOTION_ADJUSTMENT REBATE
-        COFUNDED_CREATOR_REWARDS STAMP_DUTY
-        """
+    "platform_adjustments": (
+        *_names(
+            """
+            CHARGE_BACK CUSTOMER_SERVICE_COMPENSATION DEDUCTIONS_INCURRED_BY_SELLER GMV_PAYMENT_FOR_ADS
+            GMV_PAYMENT_FOR_TIKTOK_ADS PLATFORM_COMMISSION_ADJUSTMENT PLATFORM_COMMISSION_COMPENSATION
+            PLATFORM_COMPENSATION PLATFORM_PENALTY PLATFORM_REIMBURSEMENT PROMOTION_ADJUSTMENT REBATE
+            COFUNDED_CREATOR_REWARDS STAMP_DUTY
+            """
+        ),
+        # The seller's cost, and not a balance that moves.
+        "Violation fee (settlement fee)",
+        "Violation fee (credit card)",
     ),
     "logistics_adjustments": _names(
         """
@@ -208,8 +213,6 @@ TRANSACTION_TYPES: dict[TransactionGroup, tuple[str, ...]] = {
         """
     ),
     "balances": (
-        "Violation fee (settlement fee)",
-        "Violation fee (credit card)",
         "Bill payment (negative balance)",
         "Sales proceed(negative balance)",
         "Bill deduction for negative balance",
