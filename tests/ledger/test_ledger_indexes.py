@@ -33,6 +33,10 @@ QUESTIONS: dict[str, Callable[[Transaction], Any]] = {
     "what an order holds": lambda tx: tx.stock.held([("us", "577")]),
     "who holds an item": lambda tx: tx.stock.holders("40"),
     "what was sold lately": lambda tx: tx.stock.since("tiktok", "sale", SetClock().now()),
+    "which claims to look at": lambda tx: tx.claims.due("tiktok", "us", 50),
+    "whether a claim is to be looked at": lambda tx: tx.claims.is_due(["us", "uk"]),
+    "what is claimed of an order": lambda tx: tx.claims.of_order("tiktok", "us", "577"),
+    "what an order wakes": lambda tx: tx.claims.wake("tiktok", "us", order_ids=["577"]),
     "what is known of an order": lambda tx: tx.intents.newest([FactKey("tiktok", "us", "so", "1")]),
 }
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from tiktok_ns_pipeline.clock import Clock, SystemClock
 from tiktok_ns_pipeline.ledger.audit import Audit
+from tiktok_ns_pipeline.ledger.claims import Claims
 from tiktok_ns_pipeline.ledger.cursors import Cursors
 from tiktok_ns_pipeline.ledger.database import LedgerError, migrate, open_engine, transaction
 from tiktok_ns_pipeline.ledger.exceptions import Exceptions
@@ -40,6 +41,7 @@ class Transaction:
     audit: Audit
     inbox: Inbox
     expected_returns: ExpectedReturns
+    claims: Claims
     stock: Stock
 
 
@@ -88,5 +90,6 @@ class Ledger:
             audit=Audit(connection, now),
             inbox=Inbox(connection, now),
             expected_returns=ExpectedReturns(connection, now),
+            claims=Claims(connection, now),
             stock=Stock(connection, now),
         )

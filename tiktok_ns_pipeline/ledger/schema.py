@@ -257,6 +257,33 @@ sa.Index(
     postgresql_where=IS_UNSETTLED,
 )
 
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("channel", sa.String(20), primary_key=True),
+    sa.Column("shop", sa.String(40), primary_key=True),
+    sa.Column("claim_id", sa.String(120), primary_key=True),
+    sa.Column("order_id", sa.String(120), nullable=False),
+    sa.Column("source", sa.String(20), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("look_at", UtcInstant),
+    sa.Column("outcome", sa.String(20), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("told_at", UtcInstant, nullable=False),
+    sa.Column("decided_at", UtcInstant),
+)
+sa.Index("ix_claims_order", claims.c.channel, claims.c.shop, claims.c.order_id)
+IS_TO_BE_LOOKED_AT = sa.text("look_at IS NOT NULL")
+sa.Index(
+    "ix_claims_look_at",
+    claims.c.shop,
+    claims.c.look_at,
+    sqlite_where=IS_TO_BE_LOOKED_AT,
+    postgresql_where=IS_TO_BE_LOOKED_AT,
+)
+
 governor_leases = sa.Table(
     "governor_leases",
     metadata,

@@ -78,6 +78,33 @@ def upgrade() -> None:
         postgresql_where=is_unsettled,
     )
     op.create_table(
+        "claims",
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("shop", sa.String(length=40), nullable=False),
+        sa.Column("claim_id", sa.String(length=120), nullable=False),
+        sa.Column("order_id", sa.String(length=120), nullable=False),
+        sa.Column("source", sa.String(length=20), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("look_at", UtcInstant(), nullable=True),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("told_at", UtcInstant(), nullable=False),
+        sa.Column("decided_at", UtcInstant(), nullable=True),
+        sa.PrimaryKeyConstraint("channel", "shop", "claim_id"),
+    )
+    op.create_index("ix_claims_order", "claims", ["channel", "shop", "order_id"], unique=False)
+    is_to_be_looked_at = sa.text("look_at IS NOT NULL")
+    op.create_index(
+        "ix_claims_look_at",
+        "claims",
+        ["shop", "look_at"],
+        unique=False,
+        sqlite_where=is_to_be_looked_at,
+        postgresql_where=is_to_be_looked_at,
+    )
+    op.create_table(
         "governor_budgets",
         sa.Column("system", sa.String(length=60), nullable=False),
         sa.Column("ceiling", sa.Integer(), nullable=False),
