@@ -7,20 +7,13 @@ its history is in the lake.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tiktok_ns_pipeline.dagster_support import (
-    FINANCE,
-    OPERATIONS,
-    RuntimeResource,
-    in_event_loop,
-    markdown_table,
-    table_metadata,
-)
+from tiktok_ns_pipeline.dagster_support import FINANCE, OPERATIONS, RuntimeResource, table_metadata
 from tiktok_ns_pipeline.lake.tables import (
     FULFILMENT_RECONCILIATION,
     ORDER_RECONCILIATION,
@@ -34,26 +27,24 @@ from tiktok_ns_pipeline.reconciliation.checks import (
     FULFILMENT_CHECK_SPECS,
     STOCK_ASSET,
     STOCK_CHECK_SPECS,
-    check_results,
-    fulfilment_check_results,
-    stock_check_results,
+    answer,
+)
+from tiktok_ns_pipeline.reconciliation.showing import (
+    GROUP,
+    RETRIES,
+    WORST,
+    amounts_table,
+    day_of_every_shop,
+    proved,
+    worst,
 )
 
 if TYPE_CHECKING:
-    from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
-    from tiktok_ns_pipeline.reconciliation.orders import Reconciliation
     from tiktok_ns_pipeline.reconciliation.stock.model import StockProof
 
-GROUP = "reconciliation"
 POOL = "order_proof"
 FULFILMENT_POOL = "fulfilment_proof"
 STOCK_POOL = "stock_proof"
-_WORST = 20
-"""Rows in the table of the worst, for each shop."""
-
-_RETRIES = dg.RetryPolicy(
-    max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
 
 
 @dg.asset(
@@ -66,7 +57,7 @@ _RETRIES = dg.RetryPolicy(
     kinds={"tiktok", "netsuite", "parquet", "duckdb"},
     metadata=table_metadata(ORDER_RECONCILIATION),
     pool=POOL,
-    retry_policy=_RETRIES,
+    retry_policy=RETRIES,
 )
 def order_reconciliation(
     context: dg.AssetExecutionContext, runtime: RuntimeResource
@@ -76,36 +67,16 @@ def order_reconciliation(
     Read from the two systems alone, never from our own records. Each shop's day is its own business
     day of that date. Materialise a range of days to prove it again.
     """
-    day = date.fromisoformat(context.partition_key)
-    proofs = in_event_loop(_prove(runtime, day, context.run.run_id))
-    for shop, proof in proofs.items():
-        (context.log.warning if proof.not_run or proof.wrong else context.log.info)(
-            f"{shop}: {proof.statement}"
-        )
-    yield dg.MaterializeResult(metadata=_metadata(proofs), check_results=list(check_results(proofs)))
-
-
-async def _prove(resource: RuntimeResource, day: date, run_id: str) -> "dict[str, Reconciliation]":
+    from tiktok_ns_pipeline.reconciliation.checking import CHECKS
     from tiktok_ns_pipeline.reconciliation.every_shop import reconcile_every_shop
 
-    async with resource.opened() as runtime:
-        return await reconcile_every_shop(runtime, day, run_id)
-
-
-def _metadata(proofs: "Mapping[str, Reconciliation]") -> dict[str, Any]:
-    ran = [proof for proof in proofs.values() if not proof.not_run]
-    verdicts = Counter(row.verdict.value for proof in ran for row in proof.rows)
-    return {
-        "dagster/partition_row_count": sum(len(proof.rows) for proof in ran),
-        "tiktok_orders": sum(proof.tiktok_orders for proof in ran),
-        "netsuite_sales_orders": sum(proof.netsuite_sales_orders for proof in ran),
-        "differences": sum(len(proof.wrong) for proof in ran),
-        "shops_not_proved": len(proofs) - len(ran),
-        **dict(sorted(verdicts.items())),
-        "statements": dg.MetadataValue.md(
-            markdown_table(("shop", "statement"), [(shop, proof.statement) for shop, proof in proofs.items()])
-        ),
+    day = date.fromisoformat(context.partition_key)
+    proofs = proved(runtime, reconcile_every_shop, day, context.run.run_id)
+    counts = {
+        "tiktok_orders": sum(proof.tiktok_orders for proof in proofs.values()),
+        "netsuite_sales_orders": sum(proof.netsuite_sales_orders for proof in proofs.values()),
     }
+    yield day_of_every_shop(context, proofs, CHECKS, counts=counts)
 
 
 @dg.asset(
@@ -124,7 +95,7 @@ def _metadata(proofs: "Mapping[str, Reconciliation]") -> dict[str, Any]:
     kinds={"tiktok", "netsuite", "parquet", "duckdb"},
     metadata=table_metadata(FULFILMENT_RECONCILIATION),
     pool=FULFILMENT_POOL,
-    retry_policy=_RETRIES,
+    retry_policy=RETRIES,
 )
 def fulfilment_reconciliation(
     context: dg.AssetExecutionContext, runtime: RuntimeResource
@@ -135,54 +106,18 @@ def fulfilment_reconciliation(
     Read from the two systems alone, whenever it happened: an order is shipped, cancelled and billed
     days after it was placed, so a day is worth proving again. Each shop's day is its own business day.
     """
-    day = date.fromisoformat(context.partition_key)
-    proofs = in_event_loop(_prove_fulfilments(runtime, day, context.run.run_id))
-    for shop, proof in proofs.items():
-        (context.log.warning if proof.not_run or proof.wrong else context.log.info)(
-            f"{shop}: {proof.statement}"
-        )
-    yield dg.MaterializeResult(
-        metadata=_fulfilment_metadata(proofs), check_results=list(fulfilment_check_results(proofs))
-    )
-
-
-async def _prove_fulfilments(
-    resource: RuntimeResource, day: date, run_id: str
-) -> "dict[str, FulfilmentProof]":
     from tiktok_ns_pipeline.reconciliation.every_shop import prove_fulfilments_of_every_shop
+    from tiktok_ns_pipeline.reconciliation.fulfilments.checking import CHECKS, LISTING
 
-    async with resource.opened() as runtime:
-        return await prove_fulfilments_of_every_shop(runtime, day, run_id)
-
-
-def _fulfilment_metadata(proofs: "Mapping[str, FulfilmentProof]") -> dict[str, Any]:
-    from tiktok_ns_pipeline.reconciliation.fulfilments.checking import worst
-
-    ran = {shop: proof for shop, proof in proofs.items() if not proof.not_run}
-    verdicts = Counter(row.verdict.value for proof in ran.values() for row in proof.rows)
-    amounts = [
-        (shop, currency, f"{expected:,f}", f"{billed:,f}", f"{billed - expected:+,f}")
-        for shop, proof in ran.items()
-        for currency, (expected, billed) in proof.amounts().items()
-    ]
-    tables = {shop: worst(proof, _WORST) for shop, proof in ran.items() if proof.wrong}
-    return {
-        "dagster/partition_row_count": sum(len(proof.rows) for proof in ran.values()),
-        "units_shipped_in_netsuite": sum(proof.shipped_in_netsuite for proof in ran.values()),
-        "units_shipped_at_tiktok": sum(proof.shipped_at_tiktok for proof in ran.values()),
-        "differences": sum(len(proof.wrong) for proof in ran.values()),
-        "shops_not_proved": len(proofs) - len(ran),
-        **dict(sorted(verdicts.items())),
-        "amounts": dg.MetadataValue.md(
-            markdown_table(("shop", "currency", "to bill", "billed", "difference"), amounts)
-        ),
-        "worst": dg.MetadataValue.md(
-            "\n\n".join(f"**shop {shop}**\n\n{table}" for shop, table in tables.items()) or "none"
-        ),
-        "statements": dg.MetadataValue.md(
-            markdown_table(("shop", "statement"), [(shop, proof.statement) for shop, proof in proofs.items()])
-        ),
+    day = date.fromisoformat(context.partition_key)
+    proofs = proved(runtime, prove_fulfilments_of_every_shop, day, context.run.run_id)
+    counts = {
+        "units_shipped_in_netsuite": sum(proof.shipped_in_netsuite for proof in proofs.values()),
+        "units_shipped_at_tiktok": sum(proof.shipped_at_tiktok for proof in proofs.values()),
     }
+    amounts = {shop: proof.amounts() for shop, proof in proofs.items()}
+    tables = {"amounts": amounts_table("to bill", "billed", amounts), "worst": worst(proofs, LISTING)}
+    yield day_of_every_shop(context, proofs, CHECKS, counts=counts, tables=tables)
 
 
 @dg.asset(
@@ -199,7 +134,7 @@ def _fulfilment_metadata(proofs: "Mapping[str, FulfilmentProof]") -> dict[str, A
     kinds={"tiktok", "netsuite", "parquet", "duckdb"},
     metadata=table_metadata(STOCK_RECONCILIATION),
     pool=STOCK_POOL,
-    retry_policy=_RETRIES,
+    retry_policy=RETRIES,
 )
 def stock_reconciliation(
     context: dg.AssetExecutionContext, runtime: RuntimeResource
@@ -210,23 +145,19 @@ def stock_reconciliation(
     Read from the two systems alone, never from our own levels. What is wrong is looked at again after some
     seconds and after NetSuite's next snapshot: what does not stand in every look is only moving.
     """
-    proof = in_event_loop(_prove_stock(runtime, context.run.run_id))
+    from tiktok_ns_pipeline.reconciliation.every_shop import prove_stock_of_every_shop
+    from tiktok_ns_pipeline.reconciliation.stock.checking import CHECKS
+
+    proof = proved(runtime, prove_stock_of_every_shop, context.run.run_id)
     is_clean = not (proof.unread or proof.wrong or proof.oversold)
     (context.log.info if is_clean else context.log.warning)(proof.statement)
     yield dg.MaterializeResult(
-        metadata=_stock_metadata(proof), check_results=list(stock_check_results(proof))
+        metadata=_stock_metadata(proof), check_results=[answer(question(proof)) for question in CHECKS]
     )
 
 
-async def _prove_stock(resource: RuntimeResource, run_id: str) -> "StockProof":
-    from tiktok_ns_pipeline.reconciliation.every_shop import prove_stock_of_every_shop
-
-    async with resource.opened() as runtime:
-        return await prove_stock_of_every_shop(runtime, run_id)
-
-
 def _stock_metadata(proof: "StockProof") -> dict[str, Any]:
-    from tiktok_ns_pipeline.reconciliation.stock.checking import worst
+    from tiktok_ns_pipeline.reconciliation.stock.checking import LEVELS
     from tiktok_ns_pipeline.reconciliation.stock.model import Verdict
 
     verdicts = Counter(level.verdict.value for level in proof.levels)
@@ -241,6 +172,6 @@ def _stock_metadata(proof: "StockProof") -> dict[str, Any]:
         "differences": len(proof.wrong),
         "shops_not_proved": len(proof.unread),
         **dict(sorted(verdicts.items())),
-        "worst": dg.MetadataValue.md(worst(proof, _WORST) or "none"),
+        "worst": dg.MetadataValue.md(LEVELS.worst(proof.wrong, WORST) or "none"),
         "statement": proof.statement,
     }

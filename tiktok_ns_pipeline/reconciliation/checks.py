@@ -7,17 +7,16 @@ proved again, however clean today is. Stock is what it is now, so its checks hav
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from tiktok_ns_pipeline.dagster_support import check_result
 
 if TYPE_CHECKING:
-    from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
-    from tiktok_ns_pipeline.reconciliation.orders import Reconciliation
-    from tiktok_ns_pipeline.reconciliation.stock.model import StockProof
+    from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, CheckState
+    from tiktok_ns_pipeline.reconciliation.results import JudgedT, Proof
 
 ASSET = "order_reconciliation"
 
@@ -48,23 +47,6 @@ _STOCK_QUESTIONS = {
 
 _OFFENDERS = 200
 
-_State = Literal["passed", "failed", "not_run"]
-
-
-class _Outcome(Protocol):
-    """The answer to one question about one shop's day."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def state(self) -> _State: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def names(self) -> list[str]: ...
-    @property
-    def table(self) -> str: ...
-
 
 def specs_by_day(asset: str, questions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     """The checks of an asset that has a partition for each day."""
@@ -87,63 +69,49 @@ STOCK_CHECK_SPECS = [
 ]
 
 
-def check_results(proofs: Mapping[str, Reconciliation]) -> Iterator[dg.AssetCheckResult]:
-    """One answer to each question, over all shops."""
-    from tiktok_ns_pipeline.reconciliation.checking import CHECKS
-
+def answers(
+    questions: Iterable[Callable[[Any], CheckOutcome[JudgedT]]], proofs: Mapping[str, Proof[JudgedT]]
+) -> Iterator[dg.AssetCheckResult]:
+    """One answer to each question, over all shops; an offender in one shop is one, whatever the others say,
+    and an unread shop is not a clean one."""
     unread = any(proof.not_run for proof in proofs.values())
-    for question in CHECKS:
-        yield answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
-
-
-def fulfilment_check_results(proofs: Mapping[str, FulfilmentProof]) -> Iterator[dg.AssetCheckResult]:
-    """One answer to each question about what followed orders, over all shops."""
-    from tiktok_ns_pipeline.reconciliation.fulfilments.checking import CHECKS
-
-    unread = any(proof.not_run for proof in proofs.values())
-    for question in CHECKS:
-        yield answer({shop: question(proof) for shop, proof in proofs.items()}, unread=unread)
-
-
-def stock_check_results(proof: StockProof) -> Iterator[dg.AssetCheckResult]:
-    """One answer to each question about stock, over all shops."""
-    from tiktok_ns_pipeline.reconciliation.stock.checking import CHECKS
-
-    for question in CHECKS:
-        outcome = question(proof)
-        yield check_result(
-            outcome.state,
-            outcome.description,
-            check_name=outcome.name,
-            metadata={
-                "number_of_offenders": len(outcome.names),
-                "offenders": dg.MetadataValue.json(list(outcome.names[:_OFFENDERS])),
-                "table": dg.MetadataValue.md(outcome.table or "none"),
-            },
+    for question in questions:
+        outcomes = {shop: question(proof) for shop, proof in proofs.items()}
+        yield _result(
+            next(iter(outcomes.values())).name,
+            _state({outcome.state for outcome in outcomes.values()}, unread=unread),
+            "; ".join(f"shop {shop}: {outcome.description}" for shop, outcome in outcomes.items()),
+            [f"{shop}/{name}" for shop, outcome in outcomes.items() for name in outcome.names],
+            by_shop({shop: outcome.table for shop, outcome in outcomes.items() if outcome.names}),
         )
 
 
-def answer(outcomes: Mapping[str, _Outcome], *, unread: bool) -> dg.AssetCheckResult:
-    """One question's answers in several shops as one; `unread` says that some shop could not be read."""
-    tables = {shop: outcome.table for shop, outcome in outcomes.items() if outcome.names}
-    names = [f"{shop}/{name}" for shop, outcome in outcomes.items() for name in outcome.names]
+def answer(outcome: CheckOutcome[Any]) -> dg.AssetCheckResult:
+    """The answer to a question that is asked of all shops together."""
+    return _result(outcome.name, outcome.state, outcome.description, outcome.names, outcome.table or "none")
+
+
+def by_shop(tables: Mapping[str, str]) -> str:
+    """Each shop's table under its code."""
+    return "\n\n".join(f"**shop {shop}**\n\n{table}" for shop, table in tables.items()) or "none"
+
+
+def _result(
+    name: str, state: CheckState, description: str, offenders: Sequence[str], table: str
+) -> dg.AssetCheckResult:
     return check_result(
-        _state(outcomes, unread=unread),
-        "; ".join(f"shop {shop}: {outcome.description}" for shop, outcome in outcomes.items()),
-        check_name=next(iter(outcomes.values())).name,
+        state,
+        description,
+        check_name=name,
         metadata={
-            "number_of_offenders": len(names),
-            "offenders": dg.MetadataValue.json(names[:_OFFENDERS]),
-            "table": dg.MetadataValue.md(
-                "\n\n".join(f"**shop {shop}**\n\n{table}" for shop, table in tables.items()) or "none"
-            ),
+            "number_of_offenders": len(offenders),
+            "offenders": dg.MetadataValue.json(list(offenders[:_OFFENDERS])),
+            "table": dg.MetadataValue.md(table),
         },
     )
 
 
-def _state(outcomes: Mapping[str, _Outcome], *, unread: bool) -> _State:
-    """An offender in one shop is one, whatever the others say; an unread shop is not a clean one."""
-    states = {outcome.state for outcome in outcomes.values()}
+def _state(states: set[CheckState], *, unread: bool) -> CheckState:
     if "failed" in states:
         return "failed"
     return "not_run" if unread or states == {"not_run"} else "passed"

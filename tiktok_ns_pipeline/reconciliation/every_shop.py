@@ -16,7 +16,7 @@ from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.reconciliation.fulfilments import model as fulfilments
 from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
 from tiktok_ns_pipeline.reconciliation.fulfilments.proof import prove_day
-from tiktok_ns_pipeline.reconciliation.orders import NotRun, Reconciliation, Side, not_run
+from tiktok_ns_pipeline.reconciliation.orders import Reconciliation, not_run
 from tiktok_ns_pipeline.reconciliation.payouts import model as payouts
 from tiktok_ns_pipeline.reconciliation.payouts.clearing import ClearingProof
 from tiktok_ns_pipeline.reconciliation.payouts.clearing_proof import (
@@ -32,6 +32,7 @@ from tiktok_ns_pipeline.reconciliation.reading import Sources
 from tiktok_ns_pipeline.reconciliation.refunds import model as refunds
 from tiktok_ns_pipeline.reconciliation.refunds.model import RefundProof
 from tiktok_ns_pipeline.reconciliation.refunds.proof import prove_refund_day
+from tiktok_ns_pipeline.reconciliation.results import NotRun, Side
 from tiktok_ns_pipeline.reconciliation.stock.model import StockProof
 from tiktok_ns_pipeline.reconciliation.stock.proof import prove_stock
 from tiktok_ns_pipeline.runtime import Runtime

@@ -19,11 +19,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
 
 from tiktok_ns_pipeline.money import Money
-
-Side = Literal["tiktok", "netsuite"]
+from tiktok_ns_pipeline.reconciliation.results import NotRun, Proof, Side, shown
 
 
 class Verdict(StrEnum):
@@ -148,22 +146,8 @@ _WRONG = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class NotRun:
-    """A proof that did not take place, which is not a clean one."""
-
-    side: Side
-    """The system that could not be read."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """The result of one proof: all rows and the instants at which the two systems were read."""
-
-    rows: tuple[Row, ...]
-    tiktok_read_at: datetime
-    netsuite_read_at: datetime
-    not_run: NotRun | None = None
+class Reconciliation(Proof[Row]):
+    """What a proof of orders concluded."""
 
     @property
     def tiktok_orders(self) -> int:
@@ -176,25 +160,11 @@ class Reconciliation:
         return sum(len(row.netsuite) for row in self.rows)
 
     @property
-    def wrong(self) -> tuple[Row, ...]:
-        """The rows that somebody has to look at."""
-        return tuple(row for row in self.rows if row.is_wrong)
-
-    @property
-    def statement(self) -> str:
-        """The proof in one line."""
-        if self.not_run:
-            return f"not run: {self.not_run.side} could not be read: {self.not_run.reason}"
-        verdicts = Counter(row.verdict for row in self.rows if row.is_wrong)
-        wrong = ", ".join(
-            f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(verdicts.items())
-        )
-        benign = Counter(row.verdict for row in self.rows if not row.is_wrong)
-        rest = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(benign.items()))
+    def compared(self) -> str:
+        """Orders and Sales Orders, and what they come to."""
         return (
             f"{self.tiktok_orders} orders at TikTok, {self.netsuite_sales_orders} Sales Orders in NetSuite"
-            f"{_amounts(self.rows)}; difference = {wrong or 'none'}; otherwise {rest or 'nothing'}; "
-            f"read at {_clock(self.tiktok_read_at)} (TikTok) and {_clock(self.netsuite_read_at)} (NetSuite)"
+            f"{_amounts(self.rows)}"
         )
 
 
@@ -344,13 +314,3 @@ def _amounts(rows: Iterable[Row]) -> str:
         f"; {shown(Money(owed[code], code))} owed, {shown(Money(posted[code], code))} posted"
         for code in sorted({*owed, *posted})
     )
-
-
-def shown(amount: Money) -> str:
-    """An amount for people: with its currency's decimals, and never fewer than it has."""
-    number = amount.quantized().amount if amount.fits_currency else amount.amount
-    return f"{number:,f} {amount.currency}"
-
-
-def _clock(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M:%SZ")

@@ -24,7 +24,7 @@ from tiktok_ns_pipeline.mapping.models import Mapping
 from tiktok_ns_pipeline.mapping.shop import Shop
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
-from tiktok_ns_pipeline.reconciliation.orders import Side
+from tiktok_ns_pipeline.reconciliation.results import Side
 from tiktok_ns_pipeline.reconciliation.sides import (
     external_id,
     external_id_prefix,

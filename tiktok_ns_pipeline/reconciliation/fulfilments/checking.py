@@ -6,95 +6,71 @@ could not be read, is `not_run`, which is not the same as passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from decimal import Decimal
 
-from tiktok_ns_pipeline.reconciliation.checking import CheckState, table_of
+from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, Listing, answer
 from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof, Row, Verdict
-from tiktok_ns_pipeline.reconciliation.orders import shown
-
-TABLE = "fulfilment_reconciliation"
-
-_HEADINGS = ("order", "unit or document", "verdict", "TikTok", "NetSuite", "to bill", "billed", "note")
+from tiktok_ns_pipeline.reconciliation.results import shown
 
 
-@dataclass(frozen=True, slots=True)
-class FulfilmentOutcome:
-    """The answer to one question. `offenders` are the rows that make it fail."""
-
-    name: str
-    state: CheckState
-    description: str
-    offenders: tuple[Row, ...] = ()
-
-    @property
-    def names(self) -> list[str]:
-        """The offenders as `order/unit or document`."""
-        return [_name(row) for row in self.offenders]
-
-    @property
-    def table(self) -> str:
-        """The offenders as a markdown table, worst first; empty when there are none."""
-        return table_of(_HEADINGS, [_cells(row) for row in self.offenders], TABLE)
-
-
-def no_unsynced_fulfilments(proof: FulfilmentProof) -> FulfilmentOutcome:
+def no_unsynced_fulfilments(proof: FulfilmentProof) -> CheckOutcome[Row]:
     """What left, says NetSuite, is shipped at TikTok under the same number."""
-    return _answer(
+    return answer(
+        LISTING,
         "no_unsynced_fulfilments",
         proof,
-        looked_at=[row for row in proof.rows if row.aspect == "shipment" and row.documents],
+        among=lambda row: row.aspect == "shipment" and row.documents,
+        offends=_is_wrong,
         nothing="nothing left the warehouse",
         good="shipments in NetSuite are at TikTok, wait within the grace or come back",
         bad="shipments in NetSuite are not rightly at TikTok",
     )
 
 
-def no_shipment_without_fulfilment(proof: FulfilmentProof) -> FulfilmentOutcome:
+def no_shipment_without_fulfilment(proof: FulfilmentProof) -> CheckOutcome[Row]:
     """What TikTok shows as gone has its Item Fulfillment."""
-    without = [row for row in proof.rows if row.aspect == "shipment" and not row.documents]
-    looked_at = [
-        row
-        for row in proof.rows
-        if row.aspect == "shipment" and (row.shipped_at_tiktok or (not row.documents and row.is_wrong))
-    ]
-    return _answer(
+    return answer(
+        LISTING,
         "no_shipment_without_fulfilment",
         proof,
-        looked_at=looked_at,
-        offenders_among=without,
+        among=lambda row: row.aspect == "shipment" and (row.shipped_at_tiktok or _left_without(row)),
+        offends=_left_without,
         nothing="TikTok shows nothing as shipped",
         good="units that TikTok shows as shipped have their Item Fulfillment, or wait within the grace",
         bad="units that TikTok shows as shipped are not shown to have left",
     )
 
 
-def cancelled_orders_closed(proof: FulfilmentProof) -> FulfilmentOutcome:
+def cancelled_orders_closed(proof: FulfilmentProof) -> CheckOutcome[Row]:
     """Orders that TikTok cancelled are closed in NetSuite, and no others are."""
-    return _answer(
+    return answer(
+        LISTING,
         "cancelled_orders_closed",
         proof,
-        looked_at=[row for row in proof.rows if row.aspect == "closure"],
+        among=lambda row: row.aspect == "closure",
+        offends=_is_wrong,
         nothing="no cancelled order and no Sales Order",
         good="orders are closed where TikTok cancelled them, and only there",
         bad="orders are closed or open where they should not be",
     )
 
 
-def shipped_orders_billed(proof: FulfilmentProof) -> FulfilmentOutcome:
+def shipped_orders_billed(proof: FulfilmentProof) -> CheckOutcome[Row]:
     """What left is billed once and to the cent, where the shop bills."""
-    return _answer(
+    return answer(
+        LISTING,
         "shipped_orders_billed",
         proof,
-        looked_at=[row for row in proof.rows if row.aspect == "bill"],
+        among=lambda row: row.aspect == "bill",
+        offends=_is_wrong,
         nothing="nothing that left is to be billed",
         good="orders of which something left are billed, or wait within the grace",
         bad="orders of which something left are not billed once and to the cent",
     )
 
 
-CHECKS: tuple[Callable[[FulfilmentProof], FulfilmentOutcome], ...] = (
+CHECKS: tuple[Callable[[FulfilmentProof], CheckOutcome[Row]], ...] = (
     no_unsynced_fulfilments,
     no_shipment_without_fulfilment,
     cancelled_orders_closed,
@@ -103,38 +79,20 @@ CHECKS: tuple[Callable[[FulfilmentProof], FulfilmentOutcome], ...] = (
 """All questions."""
 
 
-def _answer(
-    name: str,
-    proof: FulfilmentProof,
-    *,
-    looked_at: Sequence[Row],
-    nothing: str,
-    good: str,
-    bad: str,
-    offenders_among: Sequence[Row] | None = None,
-) -> FulfilmentOutcome:
-    if proof.not_run:
-        return FulfilmentOutcome(name, "not_run", proof.statement)
-    if not looked_at:
-        return FulfilmentOutcome(name, "not_run", f"nothing to look at: {nothing}")
-    wrong = [row for row in (looked_at if offenders_among is None else offenders_among) if row.is_wrong]
-    if not wrong:
-        return FulfilmentOutcome(name, "passed", f"{len(looked_at)} {good}")
-    offenders = tuple(sorted(wrong, key=gravity, reverse=True))
-    return FulfilmentOutcome(name, "failed", f"{len(offenders)} of {len(looked_at)} {bad}", offenders)
+def _is_wrong(row: Row) -> bool:
+    return row.is_wrong
 
 
-def gravity(row: Row) -> tuple[Decimal, bool, str, str]:
+def _left_without(row: Row) -> bool:
+    """Whether it is wrong that no Item Fulfillment stands for it."""
+    return row.is_wrong and not row.documents
+
+
+def _gravity(row: Row) -> tuple[Decimal, bool, str, str]:
     """How bad a row is: by the money in question, then what is known to be wrong before what could not
     be checked; the names make it stable."""
     at_stake = row.difference if row.difference is not None else Decimal(0)
     return abs(at_stake), row.verdict is not Verdict.CANNOT_BE_CHECKED, row.order_id, row.subject
-
-
-def worst(proof: FulfilmentProof, count: int) -> str:
-    """The worst rows of all aspects as a markdown table; empty when none is wrong."""
-    rows = sorted(proof.wrong, key=gravity, reverse=True)
-    return table_of(_HEADINGS, [_cells(row) for row in rows], TABLE, count)
 
 
 def _name(row: Row) -> str:
@@ -155,3 +113,12 @@ def _cells(row: Row) -> tuple[str, ...]:
         shown(row.billed) if row.billed is not None else "",
         row.note,
     )
+
+
+LISTING: Listing[Row] = Listing(
+    "fulfilment_reconciliation",
+    ("order", "unit or document", "verdict", "TikTok", "NetSuite", "to bill", "billed", "note"),
+    cells=_cells,
+    name=_name,
+    worst_first=lambda rows: sorted(rows, key=_gravity, reverse=True),
+)

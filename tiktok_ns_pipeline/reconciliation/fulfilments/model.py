@@ -12,8 +12,8 @@ for each order of which something left or was billed, where the shop bills at al
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Literal
 
 from tiktok_ns_pipeline.money import Money
-from tiktok_ns_pipeline.reconciliation.orders import NotRun, Side, shown
+from tiktok_ns_pipeline.reconciliation.results import NotRun, Proof, Side, shown
 
 Aspect = Literal["shipment", "closure", "bill"]
 
@@ -250,18 +250,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class FulfilmentProof:
-    """The result of one proof: all rows and the instants at which the two systems were read."""
-
-    rows: tuple[Row, ...]
-    tiktok_read_at: datetime
-    netsuite_read_at: datetime
-    not_run: NotRun | None = None
-
-    @property
-    def wrong(self) -> tuple[Row, ...]:
-        """The rows that somebody has to look at."""
-        return tuple(row for row in self.rows if row.is_wrong)
+class FulfilmentProof(Proof[Row]):
+    """What a proof of shipments, closures and bills concluded."""
 
     @property
     def shipped_in_netsuite(self) -> int:
@@ -284,20 +274,15 @@ class FulfilmentProof:
         return {currency: (expected, billed) for currency, (expected, billed) in sorted(sums.items())}
 
     @property
-    def statement(self) -> str:
-        """The proof in one line."""
-        if self.not_run:
-            return f"not run: {self.not_run.side} could not be read: {self.not_run.reason}"
+    def compared(self) -> str:
+        """Units shipped, and what should be and is billed."""
         billed = "".join(
             f"; {shown(Money(expected, currency))} to bill, {shown(Money(billed, currency))} billed"
             for currency, (expected, billed) in self.amounts().items()
         )
-        wrong = _counted(row.verdict for row in self.rows if row.is_wrong)
-        rest = _counted(row.verdict for row in self.rows if not row.is_wrong)
         return (
-            f"{self.shipped_in_netsuite} units shipped in NetSuite, {self.shipped_at_tiktok} at "
-            f"TikTok{billed}; difference = {wrong or 'none'}; otherwise {rest or 'nothing'}; "
-            f"read at {_clock(self.tiktok_read_at)} (TikTok) and {_clock(self.netsuite_read_at)} (NetSuite)"
+            f"{self.shipped_in_netsuite} units shipped in NetSuite, {self.shipped_at_tiktok} at TikTok"
+            f"{billed}"
         )
 
 
@@ -317,12 +302,3 @@ def is_younger(age: timedelta | None, limit: timedelta) -> bool:
 def tracking_key(number: str) -> str:
     """How tracking numbers are compared: without regard to case, blanks and dashes."""
     return number.translate(_SEPARATORS).casefold()
-
-
-def _counted(verdicts: Iterable[Verdict]) -> str:
-    counts = sorted(Counter(verdicts).items())
-    return ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)
-
-
-def _clock(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M:%SZ")

@@ -19,8 +19,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from tiktok_ns_pipeline.reconciliation.orders import NotRun
-from tiktok_ns_pipeline.reconciliation.payouts.model import Settlement, clock
+from tiktok_ns_pipeline.reconciliation.payouts.model import Settlement
+from tiktok_ns_pipeline.reconciliation.results import NotRun, read_at
 
 _ZERO = Decimal(0)
 
@@ -127,7 +127,7 @@ class ClearingProof:
         """The proof in one line."""
         name = f"clearing account {self.account} (shop {', '.join(self.shops)})"
         if self.not_run:
-            return f"{name}: not run: {self.not_run.side} could not be read: {self.not_run.reason}"
+            return f"{name}: not run: {self.not_run}"
         balances = ", ".join(f"{amount:,f} {currency}" for currency, amount in sorted(self.balances.items()))
         counts = Counter(item.reason for item in self.items)
         made_of = ", ".join(
@@ -135,8 +135,8 @@ class ClearingProof:
         )
         gaps = "".join(f"; {gap:+,f} {currency} is in no item" for currency, gap in self.gaps.items())
         return (
-            f"{name}: {balances or 'nothing'} = {made_of or 'nothing'}{gaps}; read at "
-            f"{clock(self.tiktok_read_at)} (TikTok) and {clock(self.netsuite_read_at)} (NetSuite)"
+            f"{name}: {balances or 'nothing'} = {made_of or 'nothing'}{gaps}; "
+            f"{read_at(self.tiktok_read_at, self.netsuite_read_at)}"
         )
 
     def _sum(self, reason: Reason) -> str:

@@ -18,7 +18,6 @@ from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import CLEARING_RECONCILIATION, SETTLEMENT_PROOFS
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.netsuite.values import to_decimal
-from tiktok_ns_pipeline.reconciliation.orders import NotRun
 from tiktok_ns_pipeline.reconciliation.payouts.clearing import ClearingProof, Entry, Item, items_of
 from tiktok_ns_pipeline.reconciliation.payouts.model import Settlement
 from tiktok_ns_pipeline.reconciliation.payouts.proof import statement_row
@@ -30,6 +29,7 @@ from tiktok_ns_pipeline.reconciliation.payouts.reading import (
 )
 from tiktok_ns_pipeline.reconciliation.payouts.sides import accounts_of, is_fx_journal, names_in
 from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources
+from tiktok_ns_pipeline.reconciliation.results import NotRun
 
 _READINGS = 2
 

@@ -13,14 +13,14 @@ for each of these payments and for each line of the day, where a bank's lines ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from tiktok_ns_pipeline.reconciliation.orders import NotRun, Side
+from tiktok_ns_pipeline.reconciliation.results import NotRun, Proof, Side
 
 Aspect = Literal["statement", "payout", "bank"]
 Role = Literal["bank", "clearing", "reserve", ""]
@@ -220,19 +220,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class PayoutProof:
-    """The result of one proof: all rows and the instants at which the two systems were read."""
+class PayoutProof(Proof[Row]):
+    """What a proof of payouts concluded."""
 
-    rows: tuple[Row, ...]
-    tiktok_read_at: datetime
-    netsuite_read_at: datetime
     bank_is_given: bool = False
-    not_run: NotRun | None = None
-
-    @property
-    def wrong(self) -> tuple[Row, ...]:
-        """The rows that somebody has to look at."""
-        return tuple(row for row in self.rows if row.is_wrong)
 
     def of(self, aspect: Aspect) -> tuple[Row, ...]:
         """The rows of an aspect."""
@@ -250,35 +241,17 @@ class PayoutProof:
         return {currency: (paid, posted) for currency, (paid, posted) in sorted(sums.items())}
 
     @property
-    def statement(self) -> str:
-        """The proof in one line."""
-        if self.not_run:
-            return f"not run: {self.not_run.side} could not be read: {self.not_run.reason}"
+    def compared(self) -> str:
+        """Statements, payouts and lines of the bank, and what payouts come to."""
         counts = Counter(row.aspect for row in self.rows)
         amounts = "".join(
             f"; {paid:,f} {currency} paid, {posted:,f} {currency} posted"
             for currency, (paid, posted) in self.amounts().items()
         )
         bank = f"{counts['bank']} of the bank" if self.bank_is_given else "no bank file given"
-        wrong = _counted(row.verdict for row in self.rows if row.is_wrong)
-        rest = _counted(row.verdict for row in self.rows if not row.is_wrong)
-        return (
-            f"{counts['statement']} statements, {counts['payout']} payouts, {bank}{amounts}; difference = "
-            f"{wrong or 'none'}; otherwise {rest or 'nothing'}; "
-            f"read at {clock(self.tiktok_read_at)} (TikTok) and {clock(self.netsuite_read_at)} (NetSuite)"
-        )
+        return f"{counts['statement']} statements, {counts['payout']} payouts, {bank}{amounts}"
 
 
 def not_run(side: Side, reason: str, at: datetime) -> PayoutProof:
     """The result of a proof that could not take place, which is not a clean one."""
-    return PayoutProof((), at, at, not_run=NotRun(side, reason))
-
-
-def clock(instant: datetime) -> str:
-    """An instant as statements show it."""
-    return instant.strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _counted(verdicts: Iterable[Verdict]) -> str:
-    counts = sorted(Counter(verdicts).items())
-    return ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)
+    return PayoutProof((), at, at, NotRun(side, reason))

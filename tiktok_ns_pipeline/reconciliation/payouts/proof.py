@@ -14,12 +14,12 @@ from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import PAYOUT_RECONCILIATION, SETTLEMENT_PROOFS
 from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
-from tiktok_ns_pipeline.reconciliation.orders import NotRun
 from tiktok_ns_pipeline.reconciliation.payouts.join import Terms, prove_bank, prove_payouts, prove_statements
 from tiktok_ns_pipeline.reconciliation.payouts.model import BankLine, PayoutProof, Row, not_run
 from tiktok_ns_pipeline.reconciliation.payouts.reading import PayoutReading, read_payouts
 from tiktok_ns_pipeline.reconciliation.payouts.sides import accounts_of
 from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources
+from tiktok_ns_pipeline.reconciliation.results import NotRun
 
 POSTED_WITHIN = timedelta(days=1)
 """So long after a payment its journal may be on its way."""

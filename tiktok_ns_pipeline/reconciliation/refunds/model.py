@@ -8,15 +8,13 @@ billed; to the cent they meet in the clearing account, where the settlement take
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from tiktok_ns_pipeline.reconciliation.orders import NotRun, Side
+from tiktok_ns_pipeline.reconciliation.results import NotRun, Proof, Side
 
 _ZERO = Decimal(0)
 
@@ -104,24 +102,12 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundProof:
-    """The result of one proof: all rows and the instants at which the two systems were read."""
-
-    rows: tuple[Row, ...]
-    tiktok_read_at: datetime
-    netsuite_read_at: datetime
-    not_run: NotRun | None = None
+class RefundProof(Proof[Row]):
+    """What a proof of refunds concluded."""
 
     @property
-    def wrong(self) -> tuple[Row, ...]:
-        """The rows that somebody has to look at."""
-        return tuple(row for row in self.rows if row.is_wrong)
-
-    @property
-    def statement(self) -> str:
-        """The proof in one line."""
-        if self.not_run:
-            return f"not run: {self.not_run.side} could not be read: {self.not_run.reason}"
+    def compared(self) -> str:
+        """Refunds and credits, and what they come to."""
         claims = sum(row.claim_id is not None and row.status is not None for row in self.rows)
         credits = sum(len(row.documents) for row in self.rows)
         amounts: dict[str, list[Decimal]] = {}
@@ -134,21 +120,9 @@ class RefundProof:
             f"; {refunded:,f} {currency} to buyers, {credited:,f} {currency} credited"
             for currency, (refunded, credited) in sorted(amounts.items())
         )
-        wrong = _counted(row.verdict for row in self.rows if row.is_wrong)
-        rest = _counted(row.verdict for row in self.rows if not row.is_wrong)
-        return (
-            f"{claims} refunds at TikTok, {credits} credits in NetSuite{money}; difference = "
-            f"{wrong or 'none'}; otherwise {rest or 'nothing'}; read at "
-            f"{self.tiktok_read_at:%Y-%m-%d %H:%M:%SZ} (TikTok) and "
-            f"{self.netsuite_read_at:%Y-%m-%d %H:%M:%SZ} (NetSuite)"
-        )
+        return f"{claims} refunds at TikTok, {credits} credits in NetSuite{money}"
 
 
 def not_run(side: Side, reason: str, at: datetime) -> RefundProof:
     """The result of a proof that could not take place, which is not a clean one."""
     return RefundProof((), at, at, NotRun(side, reason))
-
-
-def _counted(verdicts: Iterable[Verdict]) -> str:
-    counts = sorted(Counter(verdicts).items())
-    return ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)

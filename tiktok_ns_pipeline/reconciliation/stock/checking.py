@@ -8,99 +8,72 @@ not the same as passed; but what was found in one shop is found, whatever became
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from tiktok_ns_pipeline.reconciliation.checking import CheckState, table_of
+from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, Listing, RowT
 from tiktok_ns_pipeline.reconciliation.stock.model import Cover, Level, StockProof, Verdict
 
-TABLE = "stock_reconciliation"
-
-_LEVEL_HEADINGS = ("shop", "SKU", "warehouse", "verdict", "shown", "may be shown", "difference", "note")
-_COVER_HEADINGS = ("item", "locations", "oversold", "available", "claimed", "backordered", "orders")
 _NAMED_ORDERS = 20
 
 _GRAVEST = (Verdict.SHOWS_MORE_THAN_EXISTS, Verdict.SHOWS_LESS, Verdict.CANNOT_BE_CHECKED)
 
 
-@dataclass(frozen=True, slots=True)
-class StockOutcome:
-    """The answer to one question, over all shops."""
-
-    name: str
-    state: CheckState
-    description: str
-    names: tuple[str, ...] = ()
-    """What makes it fail, worst first."""
-    table: str = ""
-    """The same as a markdown table."""
-
-
-def stock_levels_agree(proof: StockProof) -> StockOutcome:
+def stock_levels_agree(proof: StockProof) -> CheckOutcome[Level]:
     """Every level that we push is what may be shown."""
     looked_at = [level for level in proof.levels if level.slot.standing in ("published", "unclear")]
-    wrong = sorted((level for level in looked_at if level.is_wrong), key=_level_gravity)
     return _answer(
+        LEVELS,
         "stock_levels_agree",
         proof,
         looked_at=len(looked_at),
-        names=[f"{level.slot.shop}/{_called(level)}/{level.slot.warehouse_id}" for level in wrong],
-        table=levels_table(wrong),
+        wrong=[level for level in looked_at if level.is_wrong],
         nothing="no shop publishes a listing's stock",
         good="levels at TikTok are what may be shown, or move just now",
         bad=_units_told(proof),
     )
 
 
-def no_oversold_skus(proof: StockProof) -> StockOutcome:
+def no_oversold_skus(proof: StockProof) -> CheckOutcome[Cover]:
     """NetSuite holds the goods of all open orders."""
-    wrong = sorted(proof.oversold, key=lambda cover: (-cover.oversold, cover.stock))
-    rows = [_cover_cells(cover) for cover in wrong]
     return _answer(
+        COVERS,
         "no_oversold_skus",
         proof,
         looked_at=sum(cover.available is not None for cover in proof.covers),
-        names=[f"item {cover.stock[0]} at {', '.join(cover.stock[1])}" for cover in wrong],
-        table=table_of(_COVER_HEADINGS, rows, TABLE),
+        wrong=proof.oversold,
         nothing="no open order wants anything of which NetSuite keeps stock",
         good="items that open orders want are there",
         bad="items were sold beyond what NetSuite holds",
     )
 
 
-CHECKS: tuple[Callable[[StockProof], StockOutcome], ...] = (stock_levels_agree, no_oversold_skus)
+CHECKS: tuple[Callable[[StockProof], CheckOutcome[Any]], ...] = (stock_levels_agree, no_oversold_skus)
 """All questions."""
 
 
-def levels_table(levels: Sequence[Level], listed: int = 50) -> str:
-    """Levels as a markdown table in the order given; empty for none."""
-    return table_of(_LEVEL_HEADINGS, [_level_cells(level) for level in levels], TABLE, listed)
-
-
-def worst(proof: StockProof, count: int) -> str:
-    """The worst levels of all shops as a markdown table; empty when none is wrong."""
-    return levels_table(sorted(proof.wrong, key=_level_gravity), count)
-
-
 def _answer(
+    listing: Listing[RowT],
     name: str,
     proof: StockProof,
     *,
     looked_at: int,
-    names: Sequence[str],
-    table: str,
+    wrong: Sequence[RowT],
     nothing: str,
     good: str,
     bad: str,
-) -> StockOutcome:
+) -> CheckOutcome[RowT]:
     if proof.is_not_run:
-        return StockOutcome(name, "not_run", proof.statement)
-    if names:
-        return StockOutcome(name, "failed", f"{len(names)} of {looked_at} {bad}", tuple(names), table)
+        return CheckOutcome(name, "not_run", proof.statement)
+    if wrong:
+        rows = tuple(listing.worst_first(wrong))
+        names = tuple(listing.name(row) for row in rows)
+        table = listing.markdown(rows)
+        return CheckOutcome(name, "failed", f"{len(rows)} of {looked_at} {bad}", rows, names, table)
     if proof.unread:
-        return StockOutcome(name, "not_run", f"not all shops could be read: {', '.join(proof.unread)}")
+        return CheckOutcome(name, "not_run", f"not all shops could be read: {', '.join(proof.unread)}")
     if not looked_at:
-        return StockOutcome(name, "not_run", f"nothing to look at: {nothing}")
-    return StockOutcome(name, "passed", f"{looked_at} {good}")
+        return CheckOutcome(name, "not_run", f"nothing to look at: {nothing}")
+    return CheckOutcome(name, "passed", f"{looked_at} {good}")
 
 
 def _units_told(proof: StockProof) -> str:
@@ -147,3 +120,20 @@ def _cover_cells(cover: Cover) -> tuple[str, ...]:
         f"{cover.backordered:f}",
         ", ".join(cover.orders[:_NAMED_ORDERS]) + (f" and {more} more" if more > 0 else ""),
     )
+
+
+LEVELS: Listing[Level] = Listing(
+    "stock_reconciliation",
+    ("shop", "SKU", "warehouse", "verdict", "shown", "may be shown", "difference", "note"),
+    cells=_level_cells,
+    name=lambda level: f"{level.slot.shop}/{_called(level)}/{level.slot.warehouse_id}",
+    worst_first=lambda levels: sorted(levels, key=_level_gravity),
+)
+
+COVERS: Listing[Cover] = Listing(
+    "stock_reconciliation",
+    ("item", "locations", "oversold", "available", "claimed", "backordered", "orders"),
+    cells=_cover_cells,
+    name=lambda cover: f"item {cover.stock[0]} at {', '.join(cover.stock[1])}",
+    worst_first=lambda covers: sorted(covers, key=lambda cover: (-cover.oversold, cover.stock)),
+)

@@ -21,7 +21,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from tiktok_ns_pipeline.reconciliation.orders import NotRun, Side
+from tiktok_ns_pipeline.reconciliation.results import NotRun, Side, counted, read_at
 
 Pool = tuple[str, ...]
 """Ids of Locations, in ascending order."""
@@ -220,27 +220,21 @@ class StockProof:
     @property
     def statement(self) -> str:
         """The proof in one line."""
-        unread = "; ".join(
-            f"shop {shop} not proved: {why.side} could not be read: {why.reason}"
-            for shop, why in self.unread.items()
-        )
+        unread = "; ".join(f"shop {shop} not proved: {why}" for shop, why in self.unread.items())
         if self.is_not_run:
             return f"not run: {unread}"
         compared = sum(level.slot.standing == "published" for level in self.levels)
-        wrong = [self._counted(verdict, level) for verdict, level in _counts(self.wrong)]
+        verdicts = Counter(level.verdict for level in self.wrong)
+        wrong = [self._counted(verdict, count) for verdict, count in sorted(verdicts.items())]
         if self.oversold:
             units = sum((cover.oversold for cover in self.oversold), Decimal(0))
             wrong.append(f"{len(self.oversold)} items oversold by {_number(units)} units")
-        rest = [
-            f"{count} {verdict.replace('_', ' ')}"
-            for verdict, count in _counts(level for level in self.levels if not level.is_wrong)
-        ]
+        rest = counted(level.verdict for level in self.levels if not level.is_wrong)
         return (
             f"{compared} levels at TikTok show {self.shown:,} units, NetSuite has {_number(self.available)} "
             f"available, of which {_number(self.claimed)} are claimed; {self.open_orders} open orders; "
-            f"difference = {', '.join(wrong) or 'none'}; otherwise {', '.join(rest) or 'nothing'}; "
-            f"read at {_clock(self.tiktok_read_at)} (TikTok) and {_clock(self.netsuite_read_at)} (NetSuite)"
-            + (f"; {unread}" if unread else "")
+            f"difference = {', '.join(wrong) or 'none'}; otherwise {rest or 'nothing'}; "
+            f"{read_at(self.tiktok_read_at, self.netsuite_read_at)}" + (f"; {unread}" if unread else "")
         )
 
     def _counted(self, verdict: Verdict, count: int) -> str:
@@ -253,13 +247,5 @@ def not_run(side: Side, reason: str, at: datetime, shops: Iterable[str]) -> Stoc
     return StockProof((), (), at, at, unread={shop: NotRun(side, reason) for shop in shops})
 
 
-def _counts(levels: Iterable[Level]) -> list[tuple[Verdict, int]]:
-    return sorted(Counter(level.verdict for level in levels).items())
-
-
 def _number(quantity: Decimal) -> str:
     return f"{quantity.normalize():,f}"
-
-
-def _clock(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M:%SZ")

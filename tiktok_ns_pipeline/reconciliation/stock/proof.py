@@ -24,8 +24,8 @@ from tiktok_ns_pipeline.lake.tables import (
     STOCK_RECONCILIATION_STATEMENTS,
 )
 from tiktok_ns_pipeline.mapping.models import Mapping as SellerMapping
-from tiktok_ns_pipeline.reconciliation.orders import NotRun
 from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources
+from tiktok_ns_pipeline.reconciliation.results import NotRun
 from tiktok_ns_pipeline.reconciliation.stock.join import (
     covers_standing,
     judge_covers,

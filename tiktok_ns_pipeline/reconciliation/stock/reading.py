@@ -22,8 +22,8 @@ from tiktok_ns_pipeline.lake.orders import order_name
 from tiktok_ns_pipeline.netsuite.client import PAGE_ROWS
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.netsuite.values import to_account_time, to_decimal, to_instant
-from tiktok_ns_pipeline.reconciliation.orders import NotRun
 from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources, names_in, sales_orders_of
+from tiktok_ns_pipeline.reconciliation.results import NotRun
 from tiktok_ns_pipeline.reconciliation.stock.model import Blind, Pool, Reading, Slot, Stock, Wanted
 from tiktok_ns_pipeline.reconciliation.stock.sides import Goods, is_deleted, sku_ids_in, slots_of, wanted_of
 from tiktok_ns_pipeline.tiktok.errors import TikTokError, WireError
