@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tiktok_ns_pipeline.cancellations.flow import KINDS, REPLAYED_KINDS, is_ours
-from tiktok_ns_pipeline.cancellations.observing import CANCELLED, FUTURE, Listed, watermark_name
+from tiktok_ns_pipeline.cancellations.observing import CANCELLED, Listed, watermark_name
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.flows import inbox
+from tiktok_ns_pipeline.flows.listing import FUTURE
 from tiktok_ns_pipeline.flows.looking import LONGEST_S, Glance, Look, look
 from tiktok_ns_pipeline.flows.shops import SHOPS_CURSOR
 from tiktok_ns_pipeline.lake.orders import raw_order_row

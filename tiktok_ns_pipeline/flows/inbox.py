@@ -23,7 +23,6 @@ ORDERS = "orders"
 CLOSURES = "closures"
 SHIPMENTS = "shipments"
 REFUNDS = "refunds"
-"""Nobody takes these yet; they wait."""
 STOCK = "stock"
 """Orders change stock too, but their events are the orders' and the closures' alone: the stock flow
 follows what those two land, which costs no second reading."""
@@ -87,6 +86,7 @@ class ShopHints:
 
     order_ids: tuple[str, ...]
     cancel_ids: tuple[str, ...]
+    return_ids: tuple[str, ...]
     package_ids: tuple[str, ...]
     product_ids: tuple[str, ...]
     sku_ids: tuple[str, ...]
@@ -133,6 +133,7 @@ def taken(tx: Transaction, flow: str, limit: int, shop_ids: Sequence[str] = ()) 
         shop_id: ShopHints(
             _once(one for event in of_shop for one in event.order_ids),
             _once(one for event in of_shop for one in event.cancel_ids),
+            _once(one for event in of_shop for one in event.return_ids),
             _once(one for event in of_shop for one in event.package_ids),
             _once(one for event in of_shop for one in event.product_ids),
             _once(one for event in of_shop for one in event.sku_ids),
