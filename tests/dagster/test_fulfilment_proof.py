@@ -14,7 +14,7 @@ from tests.dagster.stage import Stage
 from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.mapping import load_mapping
 from tiktok_ns_pipeline.reconciliation.automation import fulfilment_reconciliation_schedule
-from tiktok_ns_pipeline.reconciliation.every_shop import days_to_follow
+from tiktok_ns_pipeline.reconciliation.days import days_to_follow
 from tiktok_ns_pipeline.sandbox.catalogue import shop_of
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 

@@ -13,7 +13,7 @@ import pytest
 from tests.dagster.stage import Stage
 from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.mapping import load_mapping
-from tiktok_ns_pipeline.reconciliation.every_shop import days_to_refund, days_to_settle
+from tiktok_ns_pipeline.reconciliation.days import days_to_refund, days_to_settle
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 
 STRANGE = "3680000000009999999"

@@ -16,7 +16,7 @@ from tiktok_ns_pipeline.lake.tables import ORDER_RECONCILIATION
 from tiktok_ns_pipeline.mapping import load_mapping
 from tiktok_ns_pipeline.reconciliation.automation import order_reconciliation_schedule
 from tiktok_ns_pipeline.reconciliation.checks import DAYS
-from tiktok_ns_pipeline.reconciliation.every_shop import days_to_prove
+from tiktok_ns_pipeline.reconciliation.days import days_to_prove
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 
 PACIFIC = ZoneInfo("America/Los_Angeles")

@@ -8,6 +8,8 @@ clearing accounts. Stock: every hour, which is also soon after midnight of every
 begins with a proof.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -20,59 +22,99 @@ from tiktok_ns_pipeline.reconciliation.assets import (
     order_reconciliation,
     stock_reconciliation,
 )
+from tiktok_ns_pipeline.reconciliation.days import (
+    days_to_follow,
+    days_to_prove,
+    days_to_refund,
+    days_to_settle,
+)
 from tiktok_ns_pipeline.reconciliation.payouts.assets import clearing_reconciliation, payout_reconciliation
 from tiktok_ns_pipeline.reconciliation.refunds.assets import refund_reconciliation
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.mapping import Mapping
 
-order_reconciliation_job = dg.define_asset_job(
-    "order_reconciliation_job",
-    selection=dg.AssetSelection.assets(order_reconciliation),
-    description="Proves one day of orders in both directions.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "7200"},
+
+def _job(
+    name: str, asset: dg.AssetsDefinition, description: str, *, longest_s: int = 7200
+) -> dg.UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(asset),
+        description=description,
+        executor_def=dg.in_process_executor,
+        tags={MAX_RUNTIME_TAG: str(longest_s)},
+    )
+
+
+def _schedule(
+    job: dg.UnresolvedAssetJobDefinition,
+    cron: str,
+    due: Callable[[Mapping, datetime], list[date]],
+    description: str,
+) -> dg.ScheduleDefinition:
+    """One run for each day that is due in some shop."""
+
+    @dg.schedule(
+        name=job.name.replace("_job", "_schedule"),
+        job=job,
+        cron_schedule=cron,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=description,
+    )
+    def requested(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        return _runs(context, due)
+
+    return requested
+
+
+def _runs(
+    context: dg.ScheduleEvaluationContext, due: Callable[[Mapping, datetime], list[date]]
+) -> list[dg.RunRequest] | dg.SkipReason:
+    from tiktok_ns_pipeline.mapping import MappingError, load_mapping
+    from tiktok_ns_pipeline.settings import Settings, SettingsError
+
+    try:
+        mapping = load_mapping(Settings.from_environment().mapping_path)
+    except (SettingsError, MappingError) as error:
+        return dg.SkipReason(f"the shops are not known: {error}")
+    hour = context.scheduled_execution_time.astimezone(UTC)
+    # The keys tell the runs of one hour apart, which Dagster demands; the next hour has others.
+    runs = [
+        dg.RunRequest(run_key=f"{hour:%Y-%m-%dT%H}Z proves {day}", partition_key=day.isoformat())
+        for day in due(mapping, hour)
+    ]
+    return runs or dg.SkipReason("no day is due this hour")
+
+
+order_reconciliation_job = _job(
+    "order_reconciliation_job", order_reconciliation, "Proves one day of orders in both directions."
 )
-
-
-fulfilment_reconciliation_job = dg.define_asset_job(
+fulfilment_reconciliation_job = _job(
     "fulfilment_reconciliation_job",
-    selection=dg.AssetSelection.assets(fulfilment_reconciliation),
-    description="Proves what followed one day's orders: shipments, cancellations and bills.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "7200"},
+    fulfilment_reconciliation,
+    "Proves what followed one day's orders: shipments, cancellations and bills.",
 )
-
-stock_proof_job = dg.define_asset_job(
+stock_proof_job = _job(
     "stock_proof_job",
-    selection=dg.AssetSelection.assets(stock_reconciliation),
-    description="Proves what TikTok shows of all stock, and that what it sold is there.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "3600"},
+    stock_reconciliation,
+    "Proves what TikTok shows of all stock, and that what it sold is there.",
+    longest_s=3600,
 )
-
-payout_reconciliation_job = dg.define_asset_job(
+payout_reconciliation_job = _job(
     "payout_reconciliation_job",
-    selection=dg.AssetSelection.assets(payout_reconciliation),
-    description="Proves one UTC day of statements and payments against journals and, if given, the bank.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "7200"},
+    payout_reconciliation,
+    "Proves one UTC day of statements and payments against journals and, if given, the bank.",
 )
-
-refund_reconciliation_job = dg.define_asset_job(
+refund_reconciliation_job = _job(
     "refund_reconciliation_job",
-    selection=dg.AssetSelection.assets(refund_reconciliation),
-    description="Proves one day of refunds against credits, in both directions.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "7200"},
+    refund_reconciliation,
+    "Proves one day of refunds against credits, in both directions.",
 )
-
-clearing_reconciliation_job = dg.define_asset_job(
+clearing_reconciliation_job = _job(
     "clearing_reconciliation_job",
-    selection=dg.AssetSelection.assets(clearing_reconciliation),
-    description="Explains the balance of every clearing account, over its whole history.",
-    executor_def=dg.in_process_executor,
-    tags={MAX_RUNTIME_TAG: "7200"},
+    clearing_reconciliation,
+    "Explains the balance of every clearing account, over its whole history.",
 )
 
 clearing_reconciliation_schedule = dg.ScheduleDefinition(
@@ -91,85 +133,30 @@ stock_proof_schedule = dg.ScheduleDefinition(
     description="Every hour, five minutes past.",
 )
 
-
-@dg.schedule(
-    job=order_reconciliation_job,
-    cron_schedule="0 * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every full hour today, at 07:00 of a shop's own clock yesterday, too.",
+order_reconciliation_schedule = _schedule(
+    order_reconciliation_job,
+    "0 * * * *",
+    days_to_prove,
+    "Every full hour today, at 07:00 of a shop's own clock yesterday, too.",
 )
-def order_reconciliation_schedule(
-    context: dg.ScheduleEvaluationContext,
-) -> list[dg.RunRequest] | dg.SkipReason:
-    """One run for each day that is due in some shop."""
-    from tiktok_ns_pipeline.reconciliation.every_shop import days_to_prove
-
-    return _runs(context, days_to_prove)
-
-
-@dg.schedule(
-    job=fulfilment_reconciliation_job,
-    cron_schedule="30 * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="At 07:30 of the first shop's clock: every day of the last `fulfilment.watch_days`.",
+fulfilment_reconciliation_schedule = _schedule(
+    fulfilment_reconciliation_job,
+    "30 * * * *",
+    days_to_follow,
+    "At 07:30 of the first shop's clock: every day of the last `fulfilment.watch_days`.",
 )
-def fulfilment_reconciliation_schedule(
-    context: dg.ScheduleEvaluationContext,
-) -> list[dg.RunRequest] | dg.SkipReason:
-    """One run for each day whose orders are still watched."""
-    from tiktok_ns_pipeline.reconciliation.every_shop import days_to_follow
-
-    return _runs(context, days_to_follow)
-
-
-@dg.schedule(
-    job=payout_reconciliation_job,
-    cron_schedule="10 * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="At 07:10 of the first shop's clock: the UTC days of the last two weeks.",
+payout_reconciliation_schedule = _schedule(
+    payout_reconciliation_job,
+    "10 * * * *",
+    days_to_settle,
+    "At 07:10 of the first shop's clock: the UTC days of the last two weeks.",
 )
-def payout_reconciliation_schedule(
-    context: dg.ScheduleEvaluationContext,
-) -> list[dg.RunRequest] | dg.SkipReason:
-    """One run for each day whose payments may still have been under way."""
-    from tiktok_ns_pipeline.reconciliation.every_shop import days_to_settle
-
-    return _runs(context, days_to_settle)
-
-
-@dg.schedule(
-    job=refund_reconciliation_job,
-    cron_schedule="45 * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="At 07:45 of the first shop's clock: the last days.",
+refund_reconciliation_schedule = _schedule(
+    refund_reconciliation_job,
+    "45 * * * *",
+    days_to_refund,
+    "At 07:45 of the first shop's clock: the last days.",
 )
-def refund_reconciliation_schedule(
-    context: dg.ScheduleEvaluationContext,
-) -> list[dg.RunRequest] | dg.SkipReason:
-    """One run for each day whose refunds may still wait for their credit."""
-    from tiktok_ns_pipeline.reconciliation.every_shop import days_to_refund
-
-    return _runs(context, days_to_refund)
-
-
-def _runs(
-    context: dg.ScheduleEvaluationContext, due: "Callable[[Mapping, datetime], list[date]]"
-) -> list[dg.RunRequest] | dg.SkipReason:
-    from tiktok_ns_pipeline.mapping import MappingError, load_mapping
-    from tiktok_ns_pipeline.settings import Settings, SettingsError
-
-    try:
-        mapping = load_mapping(Settings.from_environment().mapping_path)
-    except (SettingsError, MappingError) as error:
-        return dg.SkipReason(f"the shops are not known: {error}")
-    hour = context.scheduled_execution_time.astimezone(UTC)
-    # The keys tell the runs of one hour apart, which Dagster demands; the next hour has others.
-    runs = [
-        dg.RunRequest(run_key=f"{hour:%Y-%m-%dT%H}Z proves {day}", partition_key=day.isoformat())
-        for day in due(mapping, hour)
-    ]
-    return runs or dg.SkipReason("no day is due this hour")
-
 
 defs = dg.Definitions(
     assets=[

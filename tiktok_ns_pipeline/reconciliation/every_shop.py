@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Mapping as ByCode
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import TypeVar
 
 from tiktok_ns_pipeline.lake import Lake
-from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.reconciliation.fulfilments import model as fulfilments
 from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof
 from tiktok_ns_pipeline.reconciliation.fulfilments.proof import prove_day
@@ -39,13 +38,6 @@ from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.errors import TikTokError
 
 _Proof = TypeVar("_Proof")
-
-MORNING = 7
-"""Hour at which a shop's yesterday is proved: the day is over and its orders had time to arrive."""
-PAYMENTS_WATCHED_DAYS = 14
-"""So long after it was made a payment may be on its way, or its late statement (T 7.2)."""
-REFUNDS_WATCHED_DAYS = 4
-"""So long after a refund its credit is looked for every morning."""
 
 
 async def reconcile_every_shop(runtime: Runtime, day: date, run_id: str) -> dict[str, Reconciliation]:
@@ -147,44 +139,3 @@ async def _opened(runtime: Runtime) -> tuple[dict[str, Sources], dict[str, str]]
             clock=runtime.clock,
         )
     return sources, unopened
-
-
-def days_to_prove(mapping: Mapping, now: datetime) -> list[date]:
-    """The dates that are due in some shop at this full hour: today, and yesterday in the morning."""
-    days: set[date] = set()
-    for shop in mapping.shops.values():
-        local = now.astimezone(shop.zone)
-        days.add(local.date())
-        if local.hour == MORNING:
-            days.add(local.date() - timedelta(days=1))
-    return sorted(days)
-
-
-def days_to_follow(mapping: Mapping, now: datetime) -> list[date]:
-    """The dates whose orders are proved again this full hour: in the morning of the first shop's clock
-    all that are watched, since an order is shipped, cancelled and billed days after it was placed."""
-    first = next(iter(mapping.shops.values()))
-    if now.astimezone(first.zone).hour != MORNING:
-        return []
-    watched = range(mapping.fulfilment.watch_days + 1)
-    todays = {now.astimezone(shop.zone).date() for shop in mapping.shops.values()}
-    return sorted({today - timedelta(days=back) for today in todays for back in watched})
-
-
-def days_to_settle(mapping: Mapping, now: datetime) -> list[date]:
-    """The UTC days whose payments are proved again this full hour: in the morning of the first shop's clock
-    all that may still have been under way, since a payment arrives and is booked days after it was made."""
-    return _last_days(mapping, now, PAYMENTS_WATCHED_DAYS)
-
-
-def days_to_refund(mapping: Mapping, now: datetime) -> list[date]:
-    """The dates whose refunds are proved again this full hour, in the morning of the first shop's clock."""
-    return _last_days(mapping, now, REFUNDS_WATCHED_DAYS)
-
-
-def _last_days(mapping: Mapping, now: datetime, count: int) -> list[date]:
-    first = next(iter(mapping.shops.values()))
-    if now.astimezone(first.zone).hour != MORNING:
-        return []
-    today = now.astimezone(UTC).date()
-    return [today - timedelta(days=back) for back in range(count, -1, -1)]
