@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import dagster as dg
@@ -39,6 +41,7 @@ POOLS: Mapping[str, int] = {
     "billing": 2,
     "stock": 1,
     "settlements": 1,
+    "refunds": 1,
     "order_proof": 1,
     "fulfilment_proof": 1,
     "stock_proof": 1,
@@ -48,7 +51,7 @@ POOLS: Mapping[str, int] = {
     "maintenance": 1,
 }
 """Steps of a pool that may run at once. Flows: one live run, and one that a person asked for; levels are
-absolute, so that only one run at a time sets them."""
+absolute, and refunds of one order are divided among each other, so that only one run at a time sets them."""
 
 STOPPED = "the run was asked to end; what was under way is looked up by the next one"
 """How a run ends that somebody, or the system, terminated."""
@@ -207,6 +210,21 @@ def exceptions_table(exceptions: Sequence[OpenException], of: int | None = None)
     table = markdown_table(("#", "kind", "about", "what is wrong", "what to do", "owner", "due"), rows)
     more = (of or 0) - len(exceptions)
     return f"{table}\n\nand {more} more: `tiktok-ns exceptions list`" if more > 0 else table
+
+
+def amounts_text(amounts: Mapping[str, Decimal]) -> str:
+    """Amounts by currency in words; amounts stay exact and currencies apart."""
+    told = (f"{amount:f} {currency}" for currency, amount in sorted(amounts.items()))
+    return ", ".join(told) or "none"
+
+
+def time_left(until: datetime, now: datetime) -> str:
+    """How long something may still be done, to the minute; `none` once it is too late."""
+    left = until - now
+    if left <= timedelta(0):
+        return "none"
+    hours, seconds = divmod(int(left.total_seconds()), 3600)
+    return f"{hours} h {seconds // 60:02d} min"
 
 
 def check_result(

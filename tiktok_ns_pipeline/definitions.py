@@ -14,6 +14,7 @@ from tiktok_ns_pipeline import (
     maintenance,
     orders,
     reconciliation,
+    refunds,
     settlements,
     webhooks,
 )
@@ -25,6 +26,7 @@ defs = dg.Definitions.merge(
     cancellations.defs,
     fulfilment.defs,
     inventory.defs,
+    refunds.defs,
     settlements.defs,
     reconciliation.defs,
     maintenance.defs,

@@ -63,6 +63,12 @@ def test_assets_by_group():
             "tiktok_stock_levels",
             "fbt_stock",
         },
+        "refunds": {
+            "tiktok_shop/returns",
+            "raw_tiktok_returns",
+            "staged_refunds",
+            "netsuite_refunds",
+        },
         "settlements": {
             "tiktok_shop/finance",
             "raw_tiktok_statements",
@@ -112,6 +118,20 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
         "staged_sales_orders",
     }
     assert upstream("tiktok_stock_levels") == {"staged_stock_levels"}
+    assert upstream("raw_tiktok_returns") == {"tiktok_shop/returns"}
+    assert upstream("staged_refunds") == {
+        "raw_tiktok_returns",
+        "raw_tiktok_cancellations",
+        "raw_tiktok_orders",
+        "netsuite_bills",
+    }
+    assert upstream("netsuite_refunds") == {"staged_refunds"}
+    assert upstream("refund_reconciliation") == {
+        "tiktok_shop/returns",
+        "tiktok_shop/cancellations",
+        "netsuite_bills",
+        "netsuite_refunds",
+    }
     assert upstream("staged_payout_journals") == {
         "raw_tiktok_statements",
         "raw_tiktok_statement_transactions",
@@ -150,6 +170,7 @@ def test_jobs_schedules_sensors_and_checks():
         "closures_job",
         "shipments_job",
         "stock_job",
+        "refunds_job",
         "settlements_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",
@@ -177,6 +198,7 @@ def test_jobs_schedules_sensors_and_checks():
         ("closures_sensor", 2, "RUNNING"),
         ("shipments_sensor", 2, "RUNNING"),
         ("stock_sensor", 2, "RUNNING"),
+        ("refunds_sensor", 2, "RUNNING"),
         ("settlements_sensor", 2, "RUNNING"),
     }
     assert {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys} == {
@@ -189,6 +211,8 @@ def test_jobs_schedules_sensors_and_checks():
         "raw_netsuite_inventory:stock_snapshot_fresh",
         "staged_stock_levels:sku_mapping_complete",
         "tiktok_stock_levels:stock_positions_balance",
+        "raw_tiktok_returns:returns_answered_in_time",
+        "netsuite_refunds:refunds_posted_in_time",
         "staged_payout_journals:statements_foot",
         "netsuite_payout_journals:payouts_have_journals",
         "netsuite_payout_journals:journals_match_payouts",
@@ -218,6 +242,7 @@ def test_every_job_runs_in_one_process_for_a_limited_time():
         "closures_job",
         "shipments_job",
         "stock_job",
+        "refunds_job",
         "settlements_job",
         "order_reconciliation_job",
         "fulfilment_reconciliation_job",

@@ -4,9 +4,8 @@ Two assets come from one step: a bill is planned and made side by side, so that 
 The assets have no partitions; what landed since the last run is looked at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,6 +13,7 @@ import dagster as dg
 from tiktok_ns_pipeline.dagster_support import (
     FINANCE,
     RuntimeResource,
+    amounts_text,
     exceptions_table,
     in_event_loop,
     table_metadata,
@@ -129,9 +129,3 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
             "help": "README, «Exceptions»: `tiktok-ns exceptions show <number>`, then mend and replay.",
         },
     )
-
-
-def amounts_text(amounts: Mapping[str, Decimal]) -> str:
-    """Amounts by currency in words; amounts stay exact and currencies apart."""
-    told = (f"{amount:f} {currency}" for currency, amount in sorted(amounts.items()))
-    return ", ".join(told) or "none"

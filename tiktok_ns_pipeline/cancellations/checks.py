@@ -1,11 +1,11 @@
 """What Dagster shows as checks of the closures flow: which buyers wait for an answer, and how long still?"""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from tiktok_ns_pipeline.dagster_support import RuntimeResource, check_result, markdown_table
+from tiktok_ns_pipeline.dagster_support import RuntimeResource, check_result, markdown_table, time_left
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.ledger.exceptions import OpenException
@@ -32,7 +32,7 @@ def cancellation_requests_answered(runtime: RuntimeResource) -> dg.AssetCheckRes
     return check_result(
         "failed",
         f"requests that wait for an answer: {len(waiting)}; time left for the first: "
-        f"{time_left(waiting[0], now)}",
+        f"{_left(waiting[0], now)}",
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "offenders": dg.MetadataValue.json([f"{one.shop}/{one.subject}" for one in waiting[:_SHOWN]]),
@@ -41,7 +41,7 @@ def cancellation_requests_answered(runtime: RuntimeResource) -> dg.AssetCheckRes
                 markdown_table(
                     ("time left", "until", "shop", "request", "what is asked"),
                     [
-                        (time_left(one, now), _until(one), one.shop, one.subject, one.message)
+                        (_left(one, now), _until(one), one.shop, one.subject, one.message)
                         for one in waiting[:_SHOWN]
                     ],
                 )
@@ -50,13 +50,9 @@ def cancellation_requests_answered(runtime: RuntimeResource) -> dg.AssetCheckRes
     )
 
 
-def time_left(request: "OpenException", now: datetime) -> str:
-    """How long a request may still be answered, to the minute; `none` once TikTok decides."""
-    left = (request.due_at or now) - now
-    if left <= timedelta(0):
-        return "none"
-    hours, seconds = divmod(int(left.total_seconds()), 3600)
-    return f"{hours} h {seconds // 60:02d} min"
+def _left(request: "OpenException", now: datetime) -> str:
+    """How long a request may still be answered; `none` once TikTok decides."""
+    return time_left(request.due_at or now, now)
 
 
 def _until(request: "OpenException") -> str:

@@ -18,6 +18,7 @@ from tiktok_ns_pipeline.dagster_support import (
     DATA,
     FINANCE,
     RuntimeResource,
+    amounts_text,
     exceptions_table,
     in_event_loop,
     markdown_table,
@@ -114,7 +115,7 @@ _PUBLISHED = dg.AssetSpec(
 )
 _MATCHES = dg.AssetSpec(
     "settlement_matches",
-    deps=[_TRANSACTIONS.key, "netsuite_sales_orders", "netsuite_bills"],
+    deps=[_TRANSACTIONS.key, "netsuite_sales_orders", "netsuite_bills", "netsuite_refunds"],
     description="What each statement clears of its orders, and all that was ever settled of these beside "
     "their NetSuite documents. What has none stays visible.",
     group_name=GROUP,
@@ -284,9 +285,3 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
         asset_key=_OWED.key,
         metadata={"amounts_owed": amounts_text(turned.owed), "forecast": dg.MetadataValue.md(table)},
     )
-
-
-def amounts_text(amounts: Mapping[str, Decimal]) -> str:
-    """Amounts by currency in words; amounts stay exact and currencies apart."""
-    told = (f"{amount:f} {currency}" for currency, amount in sorted(amounts.items()))
-    return ", ".join(told) or "none"

@@ -24,9 +24,10 @@ _QUESTIONS = {
 @dg.asset(
     name=ASSET,
     deps=[
-        dg.AssetKey(["tiktok_shop", "orders"]),
+        dg.AssetKey(["tiktok_shop", "returns"]),
         dg.AssetKey(["tiktok_shop", "cancellations"]),
         "netsuite_bills",
+        "netsuite_refunds",
     ],
     partitions_def=DAYS,
     check_specs=specs_by_day(ASSET, _QUESTIONS),
