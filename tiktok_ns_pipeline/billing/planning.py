@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline.billing.considering import BILLED_AND_NOT_SHIPPED, basis_of
 from tiktok_ns_pipeline.billing.document import CHANNEL, SUBJECT, Bill, Fulfilment
 from tiktok_ns_pipeline.billing.staging import BILL_DIFFERS, STAGING_KINDS, Problem
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
+from tiktok_ns_pipeline.engine.plan_counts import MoneyPlanCounts
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.facts import BILL
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent, IntentState, NewIntent
@@ -26,18 +26,8 @@ from tiktok_ns_pipeline.runtime import Runtime
 
 
 @dataclass(slots=True)
-class PlanReport:
+class PlanReport(MoneyPlanCounts):
     """How many fulfilments became what, and what they come to."""
-
-    planned: int = 0
-    revised: int = 0
-    replayed: int = 0
-    withdrawn: int = 0
-    skipped: int = 0
-    parked: int = 0
-    parked_by_kind: dict[str, int] = field(default_factory=dict[str, int])
-    planned_amounts: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
-    """By currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +179,11 @@ class BillPlanner:
             known=known,
         )
         amounts = {each.fulfilment.fact: each.bill for each in staged}
+        self._report.count(planned)
         for one in planned:
-            self._report.planned += one.verdict == "new"
-            self._report.revised += one.verdict == "revised"
-            self._report.replayed += one.verdict == "replayed"
             bill = amounts[one.fact]
             if bill is not None and one.verdict == "new":
-                sums = self._report.planned_amounts
-                sums[bill.currency] = sums.get(bill.currency, Decimal(0)) + bill.expected_total
+                self._report.add(bill.currency, bill.expected_total)
         has_planned = any(one.verdict != "unchanged" for one in planned)
         if has_planned:
             name = _plan_number_name(self._shop.code)
@@ -223,7 +210,8 @@ class BillPlanner:
         for each in decided:
             problem, subject = each.problem, each.fulfilment.subject
             if problem is not None and (replay or not self._is_resolved(tx, subject, problem)):
-                self._count(problem)
+                self._report.parked += 1
+                self._report.found(problem.kind)
                 tx.exceptions.open(
                     self._runtime.reporter.exception(
                         problem.kind,
@@ -246,19 +234,9 @@ class BillPlanner:
                     )
 
     def _is_resolved(self, tx: Transaction, subject: str, problem: Problem) -> bool:
-        """Whether a person has resolved this very problem."""
-        resolved = tx.exceptions.list(
-            states=("resolved",),
-            kinds=(problem.kind,),
-            shop=self._shop.code,
-            subject=subject,
-            cause=problem.cause,
+        return tx.exceptions.is_resolved_by_person(
+            problem.kind, shop=self._shop.code, subject=subject, cause=problem.cause
         )
-        return any(tx.exceptions.events(one.id)[-1].actor != "pipeline" for one in resolved)
-
-    def _count(self, problem: Problem) -> None:
-        self._report.parked += 1
-        self._report.parked_by_kind[problem.kind] = self._report.parked_by_kind.get(problem.kind, 0) + 1
 
 
 def _clearable(decided: Decided) -> list[tuple[tuple[str, ...], list[tuple[str, str]]]]:

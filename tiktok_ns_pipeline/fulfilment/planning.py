@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
+from tiktok_ns_pipeline.engine.plan_counts import PlanCounts
 from tiktok_ns_pipeline.fulfilment.applying import SHIPMENT_KINDS
 from tiktok_ns_pipeline.fulfilment.documents import (
     CHANNEL,
@@ -36,16 +37,11 @@ Told = Mapping[str, Mapping[int, ShipmentDocument]]
 
 
 @dataclass(slots=True)
-class PlanReport:
+class PlanReport(PlanCounts):
     """How many parcels and orders became what."""
 
-    planned: int = 0
-    revised: int = 0
-    replayed: int = 0
-    withdrawn: int = 0
     orders: dict[str, int] = field(default_factory=dict[str, int])
     """Orders by outcome of staging."""
-    parked_by_kind: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +105,7 @@ class ShipmentPlanner:
             for document in each.staged.shipments
         }
         intents = [self._intent(fact, staged, document) for fact, (staged, document) in wanted.items()]
-        for planned in tx.intents.plan(intents, replay=replay, known=known):
-            self._report.planned += planned.verdict == "new"
-            self._report.revised += planned.verdict == "revised"
-            self._report.replayed += planned.verdict == "replayed"
+        self._report.count(tx.intents.plan(intents, replay=replay, known=known))
         unwanted = [intent for fact, intent in known.items() if fact not in wanted]
         self._withdraw(tx, [intent for intent in unwanted if intent.state in _UNSENT])
         for each in decided:
@@ -208,7 +201,7 @@ class ShipmentPlanner:
     def _count(self, staged: StagedShipments) -> None:
         self._report.orders[staged.outcome] = self._report.orders.get(staged.outcome, 0) + 1
         for kind in {problem.kind for problem in staged.problems}:
-            self._report.parked_by_kind[kind] = self._report.parked_by_kind.get(kind, 0) + 1
+            self._report.found(kind)
 
 
 def _vanished(fulfilment: Fulfilment, document: ShipmentDocument) -> Problem:

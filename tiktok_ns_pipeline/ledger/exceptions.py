@@ -255,6 +255,11 @@ class Exceptions:
             statement = statement.limit(limit)
         return [_exception(row) for row in self._connection.execute(statement).mappings()]
 
+    def is_resolved_by_person(self, kind: str, *, shop: str, subject: str, cause: str) -> bool:
+        """Whether a person, and not the pipeline, has resolved this very problem."""
+        resolved = self.list(states=("resolved",), kinds=(kind,), shop=shop, subject=subject, cause=cause)
+        return any(self.events(one.id)[-1].actor != "pipeline" for one in resolved)
+
     def unresolved_among(self, channel: str, shop: str, subjects: Sequence[str]) -> set[str]:
         """Which of these subjects have anything unresolved."""
         table = schema.exceptions

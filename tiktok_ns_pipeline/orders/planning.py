@@ -11,10 +11,11 @@ What takes units away is urgent, or the warehouse picks them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from tiktok_ns_pipeline.engine.plan_counts import PlanCounts
 from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.ledger import Transaction
@@ -32,16 +33,12 @@ REVISABLE = frozenset({"AWAITING_SHIPMENT", "PARTIALLY_SHIPPING"})
 
 
 @dataclass(slots=True)
-class PlanReport:
+class PlanReport(PlanCounts):
     """How many orders became what."""
 
-    planned: int = 0
-    revised: int = 0
-    replayed: int = 0
     waiting: int = 0
     skipped: int = 0
     parked: int = 0
-    parked_by_kind: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def order_fact(outcome: Outcome) -> FactKey:
@@ -80,7 +77,7 @@ class OrderPlanner:
                 to_withdraw.append(fact)
             self._count(outcome)
         self._plan(tx, to_plan, known, replay=replay)
-        tx.intents.withdraw(to_withdraw, "the order may not be posted as it is now")
+        self._report.withdrawn += tx.intents.withdraw(to_withdraw, "the order may not be posted as it is now")
         self._keep_exceptions(tx, list(newest.values()), cancelled)
 
     def _plan(
@@ -113,10 +110,7 @@ class OrderPlanner:
             )
         tx.intents.plan(list(customers.values()))
         buckets.store()
-        for planned in tx.intents.plan(intents, replay=replay, known=known):
-            self._report.planned += planned.verdict == "new"
-            self._report.revised += planned.verdict == "revised"
-            self._report.replayed += planned.verdict == "replayed"
+        self._report.count(tx.intents.plan(intents, replay=replay, known=known))
 
     def _version(self, outcome: Outcome) -> datetime | None:
         """When TikTok says that the order changed; None where that cannot be."""
@@ -167,7 +161,7 @@ class OrderPlanner:
         if isinstance(outcome, Parked):
             self._report.parked += 1
             for kind in {problem.kind for problem in outcome.problems}:
-                self._report.parked_by_kind[kind] = self._report.parked_by_kind.get(kind, 0) + 1
+                self._report.found(kind)
         elif not isinstance(outcome, Staged):
             name = type(outcome).__name__
             self._report.waiting += name == "Waiting"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tiktok_ns_pipeline.sandbox.paging import Listing, page_of
+from tiktok_ns_pipeline.sandbox.paging import Listing, among, page_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS cancellations (
@@ -152,11 +152,11 @@ class CancellationStore:
         """A page of a list, and how many cancellations the whole list has."""
         tests: list[tuple[str, Any]] = [
             ("shop = ?", wanted.shop),
-            *_among("cancel_id", wanted.cancel_ids),
-            *_among("order_id", wanted.order_ids),
-            *_among("user_id", wanted.user_ids),
-            *_among("cancel_type", wanted.types),
-            *_among("status", wanted.statuses),
+            *among("cancel_id", wanted.cancel_ids),
+            *among("order_id", wanted.order_ids),
+            *among("user_id", wanted.user_ids),
+            *among("cancel_type", wanted.types),
+            *among("status", wanted.statuses),
             ("create_time >= ?", wanted.create_time_ge),
             ("create_time < ?", wanted.create_time_lt),
             ("update_time >= ?", wanted.update_time_ge),
@@ -169,10 +169,6 @@ class CancellationStore:
     def _read(self, rest: str, value: str) -> Iterator[Cancellation]:
         rows = self.database.execute(f"{_SELECT} {rest}", (value,)).fetchall()
         return (_cancellation(*row) for row in rows)
-
-
-def _among(column: str, values: tuple[str, ...]) -> list[tuple[str, Any]]:
-    return [(f"{column} IN ({','.join('?' * len(values))})", list(values))] if values else []
 
 
 def _body(one: Cancellation) -> str:

@@ -30,6 +30,11 @@ class Listing:
     tests: Sequence[tuple[str, Any]]
 
 
+def among(column: str, values: Sequence[str]) -> list[tuple[str, Any]]:
+    """The test that a column has one of some values; without values there is none."""
+    return [(f"{column} IN ({','.join('?' * len(values))})", list(values))] if values else []
+
+
 def page_of(
     database: sqlite3.Connection, listing: Listing, offset: int, limit: int
 ) -> tuple[list[tuple[Any, ...]], int]:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from tiktok_ns_pipeline.sandbox.paging import Listing, page_of
+from tiktok_ns_pipeline.sandbox.paging import Listing, among, page_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS returns (
@@ -256,12 +256,12 @@ class ReturnStore:
         """A page of a list, and how many returns the whole list has."""
         tests: list[tuple[str, Any]] = [
             ("shop = ?", wanted.shop),
-            *_among("return_id", wanted.return_ids),
-            *_among("order_id", wanted.order_ids),
-            *_among("user_id", wanted.user_ids),
-            *_among("return_type", wanted.types),
-            *_among("status", wanted.statuses),
-            *_among("json_extract(body, '$.arbitration')", wanted.arbitrations),
+            *among("return_id", wanted.return_ids),
+            *among("order_id", wanted.order_ids),
+            *among("user_id", wanted.user_ids),
+            *among("return_type", wanted.types),
+            *among("status", wanted.statuses),
+            *among("json_extract(body, '$.arbitration')", wanted.arbitrations),
             ("json_extract(body, '$.offer') <> ?", "" if wanted.has_offer else None),
             ("create_time >= ?", wanted.create_time_ge),
             ("create_time < ?", wanted.create_time_lt),
@@ -275,10 +275,6 @@ class ReturnStore:
     def _read(self, rest: str, *values: str) -> Iterator[Return]:
         rows = self.database.execute(f"{_SELECT} {rest}", values).fetchall()
         return (_return(*row) for row in rows)
-
-
-def _among(column: str, values: tuple[str, ...]) -> list[tuple[str, Any]]:
-    return [(f"{column} IN ({','.join('?' * len(values))})", list(values))] if values else []
 
 
 def _body(one: Return) -> str:

@@ -15,7 +15,9 @@ from tiktok_ns_pipeline.sandbox.catalogue import SHOPS, Shop
 from tiktok_ns_pipeline.sandbox.facts import Status
 from tiktok_ns_pipeline.sandbox.faults import Fault
 from tiktok_ns_pipeline.sandbox.order_store import Filter
-from tiktok_ns_pipeline.sandbox.refusals import Refusal
+from tiktok_ns_pipeline.sandbox.refusals import Refusal, refused
+
+_LONGEST_KEY = 255
 
 PLATFORMS = (
     "SHOPIFY",
@@ -115,6 +117,14 @@ def page_size_of(text: str | None, most: int = 100) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= most:
         raise Refusal(36009004, f"page_size has to be a number from 1 to {most}", 400)
     return int(text)
+
+
+def idempotency_key_of(call: Call) -> str:
+    """The key under which an answer is given once; empty where the caller sends none."""
+    key = call.query.get("idempotency_key", "")
+    if len(key) > _LONGEST_KEY:
+        raise refused(25001001)
+    return key
 
 
 def times_of(call: Call) -> dict[str, int | None]:

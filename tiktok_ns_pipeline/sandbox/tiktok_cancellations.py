@@ -10,6 +10,7 @@ from tiktok_ns_pipeline.sandbox.refusals import Refusal, refused
 from tiktok_ns_pipeline.sandbox.shown_cancellations import cancellation_row
 from tiktok_ns_pipeline.sandbox.tiktok_calls import (
     Call,
+    idempotency_key_of,
     objects_in,
     one_of,
     page_size_of,
@@ -23,7 +24,6 @@ from tiktok_ns_pipeline.sandbox.tiktok_returns import reject_reasons_of_return
 from tiktok_ns_pipeline.sandbox.tiktok_routes import Desks, Route
 
 _MOST_PER_PAGE = 50
-_LONGEST_KEY = 255
 
 # What a filter calls the states; one of them is spelled otherwise in answers (T 6.3).
 _STATUS_FILTER = {
@@ -63,7 +63,7 @@ def search_cancellations(desks: Desks, call: Call) -> str:
 
 def approve(desks: Desks, call: Call) -> str:
     """Let the order go."""
-    desks.world.cancelling.approve(call.shop, call.path_values["cancel_id"], _key(call))
+    desks.world.cancelling.approve(call.shop, call.path_values["cancel_id"], idempotency_key_of(call))
     return "{}"
 
 
@@ -73,7 +73,7 @@ def reject(desks: Desks, call: Call) -> str:
     if not body.get("reject_reason"):
         raise refused(25001001)
     reason = text_in(body, "reject_reason")
-    desks.world.cancelling.reject(call.shop, call.path_values["cancel_id"], reason, _key(call))
+    desks.world.cancelling.reject(call.shop, call.path_values["cancel_id"], reason, idempotency_key_of(call))
     return "{}"
 
 
@@ -125,13 +125,6 @@ def _page_size(call: Call) -> int:
         return page_size_of(call.query.get("page_size", "10"), _MOST_PER_PAGE)
     except Refusal:
         raise refused(98001004) from None
-
-
-def _key(call: Call) -> str:
-    key = call.query.get("idempotency_key", "")
-    if len(key) > _LONGEST_KEY:
-        raise refused(25001001)
-    return key
 
 
 _SCOPE = ("seller.return_refund.basic", True)

@@ -19,6 +19,7 @@ from tiktok_ns_pipeline.sandbox.returns import (
 from tiktok_ns_pipeline.sandbox.shown_returns import record_rows, return_row
 from tiktok_ns_pipeline.sandbox.tiktok_calls import (
     Call,
+    idempotency_key_of,
     one_of,
     page_size_of,
     sorting_of,
@@ -30,7 +31,6 @@ from tiktok_ns_pipeline.sandbox.tiktok_fulfilment import page_of_rows
 from tiktok_ns_pipeline.sandbox.tiktok_routes import Desks, Route
 
 _LEAST_PER_PAGE, _MOST_PER_PAGE = 10, 50
-_LONGEST_KEY = 255
 _TYPES = (REFUND, RETURN_AND_REFUND, REPLACEMENT)
 _ARBITRATIONS = ("IN_PROGRESS", "SUPPORT_BUYER", "SUPPORT_SELLER", "CLOSED")
 
@@ -81,7 +81,7 @@ def approve(desks: Desks, call: Call) -> str:
         call.shop,
         call.path_values["return_id"],
         decision,
-        _key(call),
+        idempotency_key_of(call),
         keeps=body.get("buyer_keep_item") is True,
         offer=_offer(call, body) if decision == OFFER else None,
     )
@@ -95,7 +95,9 @@ def reject(desks: Desks, call: Call) -> str:
     if decision not in REJECTIONS:
         raise refused(25001001)
     reason = text_in(body, "reject_reason")
-    desks.world.returns.decide(call.shop, call.path_values["return_id"], decision, _key(call), reason)
+    desks.world.returns.decide(
+        call.shop, call.path_values["return_id"], decision, idempotency_key_of(call), reason
+    )
     return "{}"
 
 
@@ -130,13 +132,6 @@ def _offer(call: Call, body: dict[str, Any]) -> Decimal:
         return exact_decimal(text_in(given, "amount"))
     except MoneyError:
         raise refused(25001001) from None
-
-
-def _key(call: Call) -> str:
-    key = call.query.get("idempotency_key", "")
-    if len(key) > _LONGEST_KEY:
-        raise refused(25001001)
-    return key
 
 
 def reject_reasons_of_return(desks: Desks, call: Call, return_id: str) -> str | None:

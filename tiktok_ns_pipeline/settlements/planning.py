@@ -7,11 +7,12 @@ statement afterwards is told to a person, and nothing is posted twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
+from tiktok_ns_pipeline.engine.plan_counts import MoneyPlanCounts
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
@@ -62,20 +63,10 @@ def is_ours(exception: OpenException) -> bool:
 
 
 @dataclass(slots=True)
-class PlanReport:
-    """How many statements and payouts became what, and what they come to."""
+class PlanReport(MoneyPlanCounts):
+    """How many statements and payouts became what, and what they move to the bank."""
 
     footed: int = 0
-    planned: int = 0
-    revised: int = 0
-    replayed: int = 0
-    withdrawn: int = 0
-    waiting: int = 0
-    skipped: int = 0
-    parked: int = 0
-    parked_by_kind: dict[str, int] = field(default_factory=dict[str, int])
-    planned_amounts: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
-    """What the planned documents move to the bank, by currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +208,11 @@ class SettlementPlanner:
                         lane="finance",
                     )
                 )
-        for one in tx.intents.plan(wanted, replay=replay, known=known):
-            self._report.planned += one.verdict == "new"
-            self._report.revised += one.verdict == "revised"
-            self._report.replayed += one.verdict == "replayed"
+        planned = tx.intents.plan(wanted, replay=replay, known=known)
+        self._report.count(planned)
+        for one in planned:
             if one.verdict == "new":
-                currency, net = amounts[one.fact]
-                sums = self._report.planned_amounts
-                sums[currency] = sums.get(currency, Decimal(0)) + net
+                self._report.add(*amounts[one.fact])
 
     def _keep_exceptions(self, tx: Transaction, decided: Sequence[Decided], *, replay: bool) -> None:
         """Open what is wrong now, and clear what is no longer found wrong."""
@@ -247,15 +235,10 @@ class SettlementPlanner:
                 )
 
     def _is_resolved(self, tx: Transaction, subject: str, problem: Problem) -> bool:
-        """Whether a person has resolved this very problem, such as by booking it by hand."""
-        resolved = tx.exceptions.list(
-            states=("resolved",),
-            kinds=(problem.kind,),
-            shop=self._shop.code,
-            subject=subject,
-            cause=problem.cause,
+        """Such as by booking it by hand."""
+        return tx.exceptions.is_resolved_by_person(
+            problem.kind, shop=self._shop.code, subject=subject, cause=problem.cause
         )
-        return any(tx.exceptions.events(one.id)[-1].actor != "pipeline" for one in resolved)
 
     def _count(self, each: Decided) -> None:
         report = self._report
@@ -264,7 +247,7 @@ class SettlementPlanner:
         report.skipped += each.outcome == "skipped"
         report.parked += each.outcome == "parked"
         for problem in each.problems:
-            report.parked_by_kind[problem.kind] = report.parked_by_kind.get(problem.kind, 0) + 1
+            report.found(problem.kind)
 
 
 def _state(intent: Intent | None) -> tuple[int, IntentState] | None:

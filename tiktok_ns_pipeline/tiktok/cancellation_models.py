@@ -6,7 +6,7 @@ Values are read as `wire` tells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -26,6 +26,18 @@ from tiktok_ns_pipeline.tiktok.wire import (
     absent_as_none,
     parse,
 )
+
+
+def refuse_repeated_units(units: Sequence[str], field: str, identity: str, kind: str) -> None:
+    """Each line is another unit of the order (T 6.3, 6.4). Raises WireError naming the record and the
+    line."""
+    seen: set[str] = set()
+    for index, unit in enumerate(units):
+        if unit in seen:
+            raise WireError(
+                identity, f"{field}[{index}].order_line_item_id", f"repeats unit {unit}", kind=kind
+            )
+        seen.add(unit)
 
 
 class RefundAmount(Wire):
@@ -92,12 +104,6 @@ class Cancellation(Wire):
     def parse(cls, raw: Mapping[str, Any]) -> Cancellation:
         """Read a raw cancellation. Raises WireError naming the cancellation and the field."""
         cancellation = parse(cls, raw, "cancellation", id_keys=("cancel_id",))
-        seen: set[str] = set()
-        for index, line in enumerate(cancellation.lines):
-            if line.line_id in seen:
-                field = f"cancel_line_items[{index}].order_line_item_id"
-                raise WireError(
-                    cancellation.cancel_id, field, f"repeats unit {line.line_id}", kind="cancellation"
-                )
-            seen.add(line.line_id)
+        units = [line.line_id for line in cancellation.lines]
+        refuse_repeated_units(units, "cancel_line_items", cancellation.cancel_id, "cancellation")
         return cancellation

@@ -13,8 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from tiktok_ns_pipeline.tiktok.cancellation_models import NextAction, RefundAmount
-from tiktok_ns_pipeline.tiktok.errors import WireError
+from tiktok_ns_pipeline.tiktok.cancellation_models import NextAction, RefundAmount, refuse_repeated_units
 from tiktok_ns_pipeline.tiktok.wire import (
     Amount,
     Currency,
@@ -154,12 +153,8 @@ class Return(Wire):
     def parse(cls, raw: Mapping[str, Any]) -> Return:
         """Read a raw return. Raises WireError naming the return and the field."""
         found = parse(cls, raw, "return", id_keys=("return_id",))
-        seen: set[str] = set()
-        for index, line in enumerate(found.lines):
-            if line.line_id in seen:
-                field = f"return_line_items[{index}].order_line_item_id"
-                raise WireError(found.return_id, field, f"repeats unit {line.line_id}", kind="return")
-            seen.add(line.line_id)
+        units = [line.line_id for line in found.lines]
+        refuse_repeated_units(units, "return_line_items", found.return_id, "return")
         return found
 
 
