@@ -106,18 +106,7 @@ def claim_of_return(raw: Mapping[str, Any]) -> Claim | None:
         told = Return.parse(raw)
     except WireError as wrong:
         return _unreadable(raw, "return_id", wrong)
-    if told.is_replaced:
-        return None
-    refund = told.refund_amount
-    return Claim(
-        id=told.return_id,
-        order_id=told.order_id,
-        status=told.status,
-        state=_state(told.status),
-        refunded=refund.refund_total if refund else None,
-        currency=(refund.currency if refund else None) or "",
-        changed_at=told.update_time,
-    )
+    return None if told.is_replaced else _claim(told.return_id, told)
 
 
 def claim_of_cancellation(raw: Mapping[str, Any]) -> Claim:
@@ -126,17 +115,7 @@ def claim_of_cancellation(raw: Mapping[str, Any]) -> Claim:
         told = Cancellation.parse(raw)
     except WireError as wrong:
         return _unreadable(raw, "cancel_id", wrong)
-    refund = told.refund_amount
-    return Claim(
-        id=told.cancel_id,
-        order_id=told.order_id,
-        status=told.status,
-        state=_state(told.status),
-        refunded=refund.refund_total if refund else None,
-        currency=(refund.currency if refund else None) or "",
-        changed_at=told.update_time,
-        is_cancellation=True,
-    )
+    return _claim(told.cancel_id, told)
 
 
 # Within
@@ -221,6 +200,20 @@ def _document(row: Mapping[str, str], claims: Mapping[str, Claim], shop: Shop) -
         total=abs(to_decimal(row.get("foreigntotal")) or Decimal(0)),
         currency=row.get("currency", ""),
         dated=date.fromisoformat(row["tran_date"]),
+    )
+
+
+def _claim(name: str, told: Return | Cancellation) -> Claim:
+    refund = told.refund_amount
+    return Claim(
+        id=name,
+        order_id=told.order_id,
+        status=told.status,
+        state=_state(told.status),
+        refunded=refund.refund_total if refund else None,
+        currency=(refund.currency if refund else None) or "",
+        changed_at=told.update_time,
+        is_cancellation=isinstance(told, Cancellation),
     )
 
 
