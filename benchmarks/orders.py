@@ -13,16 +13,14 @@ the load is told, too.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+from benchmarks.figures import command_line, measure
 from benchmarks.latency import latency, shipment_latency
-from benchmarks.stand import postgresql, rounded
+from benchmarks.stand import postgresql
 from benchmarks.throughput import throughput
 from tiktok_ns_pipeline.sandbox.simulate import simulate
 
@@ -37,21 +35,9 @@ AIMS = {
 
 def main() -> None:
     """Measure what the command line asks for, and print it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="the figures as JSON")
-    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
-    parser.add_argument("--part", action="append", choices=list(PARTS), help="only this; repeatable")
+    parser = command_line(__doc__, PARTS)
     parser.add_argument("--postgres", action="store_true", help="throughput with the ledger on PostgreSQL")
-    options = parser.parse_args()
-    figures: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
-        "aims": AIMS,
-    }
-    for name in options.part or PARTS:
-        figures[name] = PARTS[name](options)
-    figures["machine"]["load_after"] = os.getloadavg()
-    figures = rounded(figures)
-    print(json.dumps(figures, indent=None if options.json else 2))
+    measure(parser, PARTS, AIMS)
 
 
 def _throughput(options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -136,17 +135,6 @@ def percentile(values: list[float], share: float) -> float:
     """The smallest value that at least that share of all values does not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
-
-
-def rounded(value: Any, digits: int = 3) -> Any:
-    """The same with shorter numbers, for reports."""
-    if isinstance(value, Mapping):
-        return {name: rounded(each, digits) for name, each in value.items()}
-    if isinstance(value, list):
-        return [rounded(each, digits) for each in value]
-    if isinstance(value, (float, Decimal)):
-        return round(float(value), digits)
-    return value
 
 
 def _inherited() -> dict[str, str]:

@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import resource
 import tempfile
 import time
@@ -26,9 +23,9 @@ from typing import Any, cast
 
 import httpx
 
+from benchmarks.figures import command_line, measure
 from benchmarks.flash_sales import SCENES, flash_sales
 from benchmarks.latency import AT_MOST_S, at_rate, stack, waiting_times
-from benchmarks.stand import rounded
 from tiktok_ns_pipeline.clock import SystemClock
 from tiktok_ns_pipeline.flows.turning import TurnRequest
 from tiktok_ns_pipeline.inventory.flow import StockFlow
@@ -53,19 +50,7 @@ _CALL_S = 1.0
 
 def main() -> None:
     """Measure what the command line asks for, and print it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="the figures as JSON")
-    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
-    parser.add_argument("--part", action="append", choices=list(PARTS), help="only this; repeatable")
-    options = parser.parse_args()
-    figures: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
-        "aims": AIMS,
-    }
-    for name in options.part or PARTS:
-        figures[name] = PARTS[name](options)
-    figures["machine"]["load_after"] = os.getloadavg()
-    print(json.dumps(rounded(figures), indent=None if options.json else 2))
+    measure(command_line(__doc__, PARTS), PARTS, AIMS)
 
 
 def _latency(options: argparse.Namespace) -> dict[str, Any]:

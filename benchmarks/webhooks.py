@@ -30,7 +30,8 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from benchmarks.stand import percentile, postgresql, rounded, seconds_of_cpu
+from benchmarks.figures import rounded
+from benchmarks.stand import percentile, postgresql, seconds_of_cpu
 from tiktok_ns_pipeline.ledger import Ledger, schema
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, SHOPS
 from tiktok_ns_pipeline.sandbox.demo.processes import Processes, Started, free_ports

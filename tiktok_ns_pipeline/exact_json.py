@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -31,6 +32,15 @@ def canonical(value: Any) -> str:
 def fingerprint(value: Any) -> str:
     """Short stable hash of a document (first 24 hex digits of SHA-256 over `canonical`)."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:24]
+
+
+def fingerprint_of_rows(head: Any, rows: Iterable[Any]) -> str:
+    """`fingerprint([head, rows])`, without holding the rows all at once."""
+    digest = hashlib.sha256(f"[{canonical(head)},[".encode())
+    for number, row in enumerate(rows):
+        digest.update(f"{',' if number else ''}{canonical(row)}".encode())
+    digest.update(b"]]")
+    return digest.hexdigest()[:24]
 
 
 def _encode(value: Any, *, sort_keys: bool) -> str:

@@ -223,7 +223,7 @@ def test_a_count_that_is_not_told_is_not_checked_and_says_so() -> None:
 
 def test_a_statement_without_transactions_is_whole() -> None:
     reading, _ = outcome(_read, _new(total=0))
-    assert (reading.rows, reading.total_count) == ([], 0)
+    assert (list(reading.rows), reading.total_count) == ([], 0)
 
 
 def test_another_statement_than_the_one_that_was_asked_for_is_refused() -> None:

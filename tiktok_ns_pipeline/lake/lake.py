@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from threading import Lock
@@ -175,6 +175,37 @@ class Lake:
             return reading.fetch(self._reader(), reading.in_order(table, columns, newest), values)
 
         return _settled(query)
+
+    def landed_with(
+        self,
+        table: Table,
+        values: Mapping[str, Any],
+        *,
+        shop: str,
+        days: Collection[date],
+        columns: Sequence[str],
+    ) -> Iterator[dict[str, Any]]:
+        """Every row of a shop's days that has these values in these columns, older versions included.
+
+        Rows come one after the other, each version of a key once, so that many need little memory. `values`
+        that name one version (such as the instant of reading) make it the rows of that version.
+        """
+        identity = (*table.key, *table.version)
+        wanted = tuple(dict.fromkeys((*columns, *identity)))
+        seen: set[tuple[Any, ...]] = set()
+        for _ in range(_ATTEMPTS):
+            try:
+                for path in self._files(table, shop, days):
+                    for row in reading.rows_with(self._storage.read(path), values, wanted):
+                        version = tuple(row[name] for name in identity)
+                        if version not in seen:
+                            seen.add(version)
+                            yield {name: row[name] for name in columns}
+                return
+            except FileNotFoundError:
+                # Compacted away meanwhile; what was told already is not told again.
+                continue
+        raise FileNotFoundError(f"the files of {table.name} go faster than they can be read")
 
     def last_landing(self, table: Table, *, shop: str) -> datetime | None:
         """When rows of a shop landed last, by the names of its files; None where none ever did.

@@ -14,6 +14,11 @@ def arrow() -> Any:
     return import_module("pyarrow")
 
 
+def arrow_compute() -> Any:
+    """The module `pyarrow.compute`."""
+    return import_module("pyarrow.compute")
+
+
 def arrow_parquet() -> Any:
     """The module `pyarrow.parquet`."""
     return import_module("pyarrow.parquet")

@@ -7,18 +7,21 @@ declaration read as nulls in the columns they lack.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tiktok_ns_pipeline.lake.lazily import arrow, arrow_parquet
+from tiktok_ns_pipeline.lake.lazily import arrow, arrow_compute, arrow_parquet
 from tiktok_ns_pipeline.lake.tables import Column, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from tiktok_ns_pipeline.lake.storage import Storage
+
+_BATCH = 1_000
+"""Rows of a file that are unpacked at once."""
 
 
 def open_connection(storage: Storage) -> DuckDBPyConnection:
@@ -84,6 +87,19 @@ def rows_of(content: bytes, columns: Sequence[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = file.read(columns=list(columns), use_threads=False).to_pylist()
     # A file of an older declaration lacks columns.
     return [{name: _exact(row.get(name)) for name in columns} for row in rows]
+
+
+def rows_with(content: bytes, values: Mapping[str, Any], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The rows of one file that have these values in their columns, as `fetch` tells them."""
+    pc = arrow_compute()
+    file = arrow_parquet().ParquetFile(arrow().BufferReader(content))
+    there = [name for name in dict.fromkeys((*columns, *values)) if name in file.schema_arrow.names]
+    for batch in file.iter_batches(_BATCH, columns=there, use_threads=False):
+        found = batch
+        for name, value in values.items():
+            found = found.filter(pc.equal(found[name], arrow().scalar(value, found[name].type)))
+        for row in found.select([name for name in columns if name in there]).to_pylist():
+            yield {name: _exact(row.get(name)) for name in columns}
 
 
 def _exact(value: Any) -> Any:

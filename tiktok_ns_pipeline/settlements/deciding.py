@@ -92,7 +92,7 @@ class Decider:
         if any(day < self._begun_on for day in [one.day for one in statements] or [landed.day]):
             reason = f"it has statements from before posting began on {self._begun_on}"
             return self._of_payout(landed, statements, "skipped", reason=reason)
-        sums = [await self.sums(one) for one in statements]
+        sums = [await self._sums_alone(one) for one in statements]
         malformed = tuple(one for one in sums if isinstance(one, Problem))
         if malformed:
             return self._of_payout(landed, statements, "parked", problems=malformed)
@@ -104,7 +104,7 @@ class Decider:
     ) -> tuple[Posting, BookedPayout] | None:
         """A payout that was posted, booked once more; None where it cannot be any more."""
         payment, posting = payment_of(self._shop, landed), await self.posting()
-        sums = [await self.sums(one) for one in statements]
+        sums = [await self._sums_alone(one) for one in statements]
         whole = [one for one in sums if isinstance(one, StatementSums)]
         if isinstance(payment, Problem) or isinstance(posting, Problem) or len(whole) < len(sums):
             return None
@@ -131,6 +131,10 @@ class Decider:
             self._orders[key] = await self._reader.orders(self._shop, ids)
         return self._orders[key]
 
+    def forget_orders(self, landed: LandedStatement) -> None:
+        """Let go of a statement's orders; whoever asks for them again has them read again."""
+        self._orders.pop((landed.id, landed.version), None)
+
     async def posting(self) -> Posting | Problem:
         """How the shop's payouts are posted. Raises ValueError for a shop that posts none."""
         policy = self._shop.settlement
@@ -144,6 +148,12 @@ class Decider:
         return Posting(self._fees, base[0], periods.posting_day)
 
     # Within
+
+    async def _sums_alone(self, landed: LandedStatement) -> Sums:
+        """The sums of one of many statements, whose orders are not looked at any more."""
+        sums = await self.sums(landed)
+        self.forget_orders(landed)
+        return sums
 
     def _booked_statement(self, landed: LandedStatement, sums: StatementSums, posting: Posting) -> Decided:
         if posting.policy.document != "journal_per_statement":

@@ -47,10 +47,11 @@ def realised_difference(
     payment = booked.payment.payment
     if shop.currency == base:
         return Exchange(None, ())
+    orders = booked.orders
     left_alone = sorted(
-        order_id for order_id, one in booked.orders.items() if one.total and order_id not in entered_at
+        order_id for order_id, one in orders.items() if one.total and order_id not in entered_at
     )
-    known = {order_id: one.total for order_id, one in booked.orders.items() if order_id in entered_at}
+    known = {order_id: one.total for order_id, one in orders.items() if order_id in entered_at}
     entered = sum((exact_in(total * entered_at[key], base) for key, total in known.items()), _ZERO)
     clearing = entered - exact_in(sum(known.values(), _ZERO) * rate, base)
     bank = _ZERO

@@ -32,6 +32,7 @@ from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.settlements.applying import handlers
+from tiktok_ns_pipeline.settlements.booking import StatementSums
 from tiktok_ns_pipeline.settlements.clearing import ClearingDesk
 from tiktok_ns_pipeline.settlements.deciding import Decider, version_of
 from tiktok_ns_pipeline.settlements.document import CHANNEL
@@ -289,11 +290,10 @@ class SettlementsFlow:
         known = self._known(shop, statements, payments)
         self._tell_changes(shop, statements, known)
         decider = Decider(self._runtime, shop, self._reader, mark.begun_on or date.min)
-        decided = await self._new_statements(decider, mark, statements, again, known)
+        decided = await self._new_statements(shop, decider, mark, statements, again, known)
         decided += await self._new_payouts(decider, mark, statements, payments, again, known)
         rows = staged_rows(decided, self._runtime.clock.now(), self._runtime.mapping.fingerprint())
         lake.land_many(STAGED_PAYOUT_JOURNALS, rows, shop=shop.code, run_id=self._run_id)
-        await self._match(shop, mark, decider, statements, decided)
         self._runtime.probe("staged")
         with self._runtime.ledger.begin() as tx:
             kept = self._planner(shop).store(tx, decided, known, replay=replay)
@@ -316,6 +316,7 @@ class SettlementsFlow:
 
     async def _new_statements(
         self,
+        shop: Shop,
         decider: Decider,
         mark: ShopMark,
         statements: Sequence[LandedStatement],
@@ -328,6 +329,7 @@ class SettlementsFlow:
             is_decided = mark.decided.get(subject) == one.version and subject not in again
             if not is_decided and not _is_under_way(_about(known, one.id)):
                 decided.append(await decider.statement(one))
+                await self._match(shop, mark, decider, one)
         return decided
 
     async def _new_payouts(
@@ -384,22 +386,16 @@ class SettlementsFlow:
                 ):
                     self._planner(shop).tell(tx, subject, problem)
 
-    async def _match(
-        self,
-        shop: Shop,
-        mark: ShopMark,
-        decider: Decider,
-        statements: Sequence[LandedStatement],
-        decided: Sequence[Decided],
-    ) -> None:
-        """What newly decided statements clear of their orders."""
-        if not isinstance(shop.settlement, PostedSettlement):
-            return
-        new = {one.key for one in decided if one.subject.startswith(STATEMENT)}
-        own = [one for one in statements if one.id in new]
-        rows = await self._matches.rows(shop, decider, own, mark.begun_on or date.min)
-        self._runtime.lake.land_many(SETTLEMENT_MATCHES, rows, shop=shop.code, run_id=self._run_id)
-        self.report.matched += len(rows)
+    async def _match(self, shop: Shop, mark: ShopMark, decider: Decider, landed: LandedStatement) -> None:
+        """What a newly decided statement clears of its orders."""
+        sums = await decider.sums(landed)
+        if isinstance(shop.settlement, PostedSettlement) and isinstance(sums, StatementSums):
+            known, begun_on = await decider.orders(landed), mark.begun_on or date.min
+            for rows in self._matches.match(shop, landed, sums.orders, known, begun_on):
+                self._runtime.lake.land_many(SETTLEMENT_MATCHES, rows, shop=shop.code, run_id=self._run_id)
+                self.report.matched += len(rows)
+        # Of many orders, their documents take most of the memory.
+        decider.forget_orders(landed)
 
     async def _match_again(self, shop: Shop, mark: ShopMark) -> None:
         """Orders that were not cleared, whose documents may be there by now."""

@@ -26,6 +26,7 @@ from tiktok_ns_pipeline.mapping.shop import FixedRate, Shop
 from tiktok_ns_pipeline.settlements.booking import FeeMap, Settled, Source, StatementSums
 from tiktok_ns_pipeline.settlements.document import LineKey, Lines, PayoutJournal, exact_in
 from tiktok_ns_pipeline.settlements.footing import FootedPayment, Residual, Unfooted, foot_payment
+from tiktok_ns_pipeline.settlements.matching import together
 from tiktok_ns_pipeline.settlements.statement import Payment
 
 PostingDay = Callable[[date], date | None]
@@ -41,10 +42,27 @@ class BookedPayout:
 
     payment: FootedPayment
     journals: tuple[PayoutJournal, ...]
-    orders: dict[str, Settled]
-    unassigned: dict[str, Decimal]
-    """What clears and is about no order, by TikTok's type."""
-    residuals: tuple[Residual, ...]
+    sums: tuple[StatementSums, ...]
+    """Of its statements, oldest first."""
+
+    @property
+    def orders(self) -> dict[str, Settled]:
+        """What it clears, by order; made anew each time, for there may be very many."""
+        return together(one.orders for one in self.sums)
+
+    @property
+    def unassigned(self) -> dict[str, Decimal]:
+        """What clears and is about no order, by TikTok's type."""
+        found: dict[str, Decimal] = {}
+        for one in self.sums:
+            for kind, amount in one.unassigned.items():
+                found[kind] = found.get(kind, _ZERO) + amount
+        return found
+
+    @property
+    def residuals(self) -> tuple[Residual, ...]:
+        """What totals have more than their components."""
+        return tuple(residual for one in self.sums for residual in one.footed.residuals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +114,7 @@ class Posting:
             parts = [self._journal(heading, lines, self._memo(heading, sums))] if footed.net else []
         else:
             parts = self._per_payout(footed, sums, heading)
-        return BookedPayout(
-            footed,
-            tuple(parts),
-            _orders_of(sums),
-            _unassigned_of(sums),
-            tuple(residual for one in sums for residual in one.footed.residuals),
-        )
+        return BookedPayout(footed, tuple(parts), tuple(sums))
 
     def book_statement(self, one: StatementSums) -> PayoutJournal | NotBooked | None:
         """The journal of a statement, paid or not: what it leaves stays in the clearing account.
@@ -346,22 +358,6 @@ def _memo_of(source: Source) -> str:
     if source.kind == "residual":
         return "Not itemised by TikTok"
     return clean_text(source.name.rpartition(".")[2], _LONGEST_MEMO) or source.kind
-
-
-def _orders_of(sums: Iterable[StatementSums]) -> dict[str, Settled]:
-    orders: dict[str, Settled] = {}
-    for one in sums:
-        for order_id, settled in one.orders.items():
-            orders.setdefault(order_id, Settled(order_id)).add(settled)
-    return orders
-
-
-def _unassigned_of(sums: Iterable[StatementSums]) -> dict[str, Decimal]:
-    unassigned: dict[str, Decimal] = {}
-    for one in sums:
-        for kind, amount in one.unassigned.items():
-            unassigned[kind] = unassigned.get(kind, _ZERO) + amount
-    return unassigned
 
 
 _KIND_OF_SOURCE = {

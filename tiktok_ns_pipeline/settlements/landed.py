@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -114,8 +114,7 @@ def payment_of(shop: Shop, landed: LandedPayment) -> Payment | Problem:
 
 def order_ids_of(lake: Lake, shop: Shop, landed: LandedStatement) -> list[str]:
     """The orders that a statement settles or is about."""
-    rows = _rows(lake, shop, landed, columns=("order_id",))
-    return sorted({row["order_id"] for row in rows if row["order_id"]})
+    return sorted({order_id for order_id in _rows(lake, shop, landed, "order_id") if order_id})
 
 
 def sums_of(
@@ -126,20 +125,21 @@ def sums_of(
     try:
         statement = read_statement(shop.code, shop.region, exact_json.loads(landed.row["payload"]), head)
         book = StatementBook(statement, fees, bills_shipping)
-        for row in _rows(lake, shop, landed, columns=("payload",)):
-            book.add(read_transaction(exact_json.loads(row["payload"]), local=is_local(shop.region)))
+        for payload in _rows(lake, shop, landed, "payload"):
+            book.add(read_transaction(exact_json.loads(payload), local=is_local(shop.region)))
         return book.close()
     except MalformedStatement as error:
         text = f"Statement {landed.id} of shop {shop.code}: {error}"
         return Problem.of("malformed_statement", "statement", text)
 
 
-def _rows(lake: Lake, shop: Shop, landed: LandedStatement, columns: Sequence[str]) -> list[dict[str, Any]]:
-    return lake.current(
+def _rows(lake: Lake, shop: Shop, landed: LandedStatement, column: str) -> Iterator[Any]:
+    """A column of a statement's transactions, one after the other: there may be very many."""
+    rows = lake.landed_with(
         RAW_TIKTOK_STATEMENT_TRANSACTIONS,
-        "statement_id = ? AND read_at = ?",
-        [landed.id, landed.read_at],
+        {"statement_id": landed.id, "read_at": landed.read_at},
         shop=shop.code,
         days=[landed.day],
-        columns=columns,
+        columns=[column],
     )
+    return (row[column] for row in rows)

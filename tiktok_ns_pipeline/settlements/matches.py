@@ -7,9 +7,10 @@ TikTok is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
@@ -18,8 +19,7 @@ from tiktok_ns_pipeline.lake.tables import SETTLEMENT_MATCHES
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.follow_ups import NoBilling
 from tiktok_ns_pipeline.runtime import Runtime
-from tiktok_ns_pipeline.settlements.booking import Settled, StatementSums
-from tiktok_ns_pipeline.settlements.deciding import Decider
+from tiktok_ns_pipeline.settlements.booking import Settled
 from tiktok_ns_pipeline.settlements.document import CHANNEL
 from tiktok_ns_pipeline.settlements.landed import LandedStatement
 from tiktok_ns_pipeline.settlements.matching import OrderMatch, match_order
@@ -31,9 +31,11 @@ ORDER = "order "
 _NOT_BILLED = ("unbilled", "no_document")
 _MOST = 5_000
 """So many orders are looked for again at once."""
-_PORTION = 500
+_PORTION = 5_000
+"""So many orders of a statement are matched at once."""
 _ZERO = Decimal(0)
 _PARTS = ("sales", "refunds", "shipping", "other")
+_OF_SETTLED = ("statement_id", "order_id", "placed_at", *_PARTS)
 
 Row = dict[str, Any]
 
@@ -45,36 +47,33 @@ class MatchDesk:
         self._runtime = runtime
         self._reader = reader
 
-    async def rows(
-        self, shop: Shop, decider: Decider, statements: Sequence[LandedStatement], begun_on: date
-    ) -> list[Row]:
-        """Rows of `settlement_matches` of statements that were decided; opens and clears exceptions.
+    def match(
+        self,
+        shop: Shop,
+        landed: LandedStatement,
+        orders: Mapping[str, Settled],
+        known: OrdersInNetSuite,
+        begun_on: date,
+    ) -> Iterator[list[Row]]:
+        """Rows of `settlement_matches` of a statement, in portions; opens and clears exceptions.
 
-        Raises NetSuiteError's subclasses.
+        `orders` is what the statement clears of each, `known` are their documents.
         """
-        new: list[tuple[LandedStatement, Mapping[str, Settled], OrdersInNetSuite]] = []
-        for one in statements:
-            sums = await decider.sums(one)
-            if isinstance(sums, StatementSums):
-                new.append((one, sums.orders, await decider.orders(one)))
-        ids = {one.id for one in statements}
-        order_ids = {order_id for _, orders, _ in new for order_id in orders}
-        everything = self._ever_settled(shop, order_ids, ids)
-        for _, orders, _ in new:
-            for order_id, settled in orders.items():
-                everything.setdefault(order_id, Settled(order_id)).add(settled)
-        rows: list[Row] = []
-        matches: dict[str, OrderMatch] = {}
-        for landed, orders, known in new:
-            for order_id, settled in orders.items():
-                whole = everything[order_id]
+        names = iter(orders)
+        while portion := list(islice(names, _PORTION)):
+            everything = self._ever_settled(shop, portion, landed.id)
+            rows: list[Row] = []
+            matches: list[OrderMatch] = []
+            for order_id in portion:
+                whole = everything.setdefault(order_id, Settled(order_id))
+                whole.add(orders[order_id])
                 match = match_order(
                     whole, known.documents.get(order_id, ()), not_ours=_is_older(whole, shop, begun_on)
                 )
-                matches[order_id] = match
-                rows.append(self._row(landed.id, landed.day, landed.currency, settled, match))
-        self._tell(shop, matches.values())
-        return rows
+                matches.append(match)
+                rows.append(self._row(landed.id, landed.day, landed.currency, orders[order_id], match))
+            self._tell(shop, matches)
+            yield rows
 
     async def again(self, shop: Shop, begun_on: date) -> list[Row]:
         """Rows of orders that were not cleared and stand otherwise by now.
@@ -89,7 +88,7 @@ class MatchDesk:
             return []
         order_ids = {row["order_id"] for row in open_rows}
         known = await self._reader.orders(shop, order_ids)
-        everything = self._ever_settled(shop, order_ids, ())
+        everything = self._ever_settled(shop, order_ids, "")
         matches = {
             order_id: match_order(
                 settled, known.documents.get(order_id, ()), not_ours=_is_older(settled, shop, begun_on)
@@ -105,19 +104,16 @@ class MatchDesk:
             if _told(matches[row["order_id"]]) != (row["verdict"], row["documents"])
         ]
 
-    def _ever_settled(
-        self, shop: Shop, order_ids: Iterable[str], without: Iterable[str]
-    ) -> dict[str, Settled]:
-        """What all statements settled of orders, but for some statements that are looked at anew."""
+    def _ever_settled(self, shop: Shop, order_ids: Collection[str], without: str) -> dict[str, Settled]:
+        """What all statements settled of orders, but for one that is looked at anew."""
         everything: dict[str, Settled] = {}
-        left_out = set(without)
-        wanted = sorted(order_ids)
-        for start in range(0, len(wanted), _PORTION):
-            portion = wanted[start : start + _PORTION]
-            where = f"order_id IN ({', '.join('?' for _ in portion)})"
-            for row in self._runtime.lake.current(SETTLEMENT_MATCHES, where, portion, shop=shop.code):
-                if row["statement_id"] not in left_out:
-                    everything.setdefault(row["order_id"], Settled(row["order_id"])).add(settled_of(row))
+        where = f"order_id IN ({', '.join('?' for _ in order_ids)})"
+        rows = self._runtime.lake.current(
+            SETTLEMENT_MATCHES, where, sorted(order_ids), shop=shop.code, columns=_OF_SETTLED
+        )
+        for row in rows:
+            if row["statement_id"] != without:
+                everything.setdefault(row["order_id"], Settled(row["order_id"])).add(settled_of(row))
         return everything
 
     def _row(self, statement_id: str, day: date, currency: str, settled: Settled, match: OrderMatch) -> Row:

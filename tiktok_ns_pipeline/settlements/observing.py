@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
@@ -48,6 +49,8 @@ ENDED_PAYMENTS = frozenset({"PAID", "FAILED"})
 
 _AT_ONCE = 4
 """Statements whose transactions are read side by side: each may be large."""
+_LANDED_AT_ONCE = 5_000
+"""Transactions in one file of the lake."""
 _LISTINGS = 2
 """How often the unsettled are listed when rows moved meanwhile."""
 _PAYMENT_FIELDS = frozenset({"payment_id", "payment_status", "payment_time"})
@@ -132,10 +135,17 @@ class MoneyWatch:
         except (TikTokIncomplete, WireError) as error:
             observed.incomplete[identity] = str(error)
             return row
+        last = row["transactions_read_at"]
+        if last is not None and reading.read_at <= last:
+            # Servers tell whole seconds, and a reading is known by its instant.
+            reading = replace(reading, read_at=last + timedelta(microseconds=1))
         heading = heading_of(reading)
         if heading["transactions_hash"] == row["transactions_hash"]:
             return row
-        self._land(RAW_TIKTOK_STATEMENT_TRANSACTIONS, transaction_rows(reading, row["day"]))
+        rows = transaction_rows(reading, row["day"])
+        # The statement's own row, which names this reading, comes last: a part of them counts for nothing.
+        while portion := list(islice(rows, _LANDED_AT_ONCE)):
+            self._land(RAW_TIKTOK_STATEMENT_TRANSACTIONS, portion)
         self._runtime.probe("transactions landed")
         observed.transactions += len(reading.rows)
         return {**row, **heading}

@@ -6,7 +6,7 @@ columns that it fails to fill and its payload untouched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol, Self, TypeVar
 
@@ -66,32 +66,28 @@ def heading_of(reading: StatementReading) -> Row:
         "head": exact_json.dumps(reading.header),
         "shape": reading.version,
         "transactions": len(reading.rows),
-        "transactions_hash": exact_json.fingerprint([reading.header, reading.rows]),
+        "transactions_hash": exact_json.fingerprint_of_rows(reading.header, reading.rows),
         "transactions_read_at": reading.read_at,
     }
 
 
-def transaction_rows(reading: StatementReading, day: date) -> list[Row]:
-    """The rows of `raw_tiktok_statement_transactions` of one statement."""
-    rows: list[Row] = []
+def transaction_rows(reading: StatementReading, day: date) -> Iterator[Row]:
+    """The rows of `raw_tiktok_statement_transactions` of one statement, one after the other."""
     for raw in reading.rows:
         found = _parsed(StatementTransaction, raw)
         order_id = found and (found.order_id or found.adjustment_order_id or found.associated_order_id)
-        rows.append(
-            {
-                "channel": CHANNEL,
-                "statement_id": reading.statement_id,
-                "transaction_id": id_of(raw),
-                "type": found and found.type,
-                "order_id": order_id,
-                "settlement_amount": found and found.settlement_amount,
-                "reserve_amount": found and found.reserve_amount,
-                "payload": exact_json.dumps(raw),
-                "read_at": reading.read_at,
-                "day": day,
-            }
-        )
-    return rows
+        yield {
+            "channel": CHANNEL,
+            "statement_id": reading.statement_id,
+            "transaction_id": id_of(raw),
+            "type": found and found.type,
+            "order_id": order_id,
+            "settlement_amount": found and found.settlement_amount,
+            "reserve_amount": found and found.reserve_amount,
+            "payload": exact_json.dumps(raw),
+            "read_at": reading.read_at,
+            "day": day,
+        }
 
 
 def payment_row(raw: Raw, shape: str, read_at: datetime) -> Row:

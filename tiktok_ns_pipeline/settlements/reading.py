@@ -6,7 +6,6 @@ date. SuiteQL takes a thousand values at a time at most, so orders are asked for
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -111,18 +110,16 @@ class SettlementReader:
 
     async def orders(self, shop: Shop, order_ids: Collection[str]) -> OrdersInNetSuite:
         """The documents of orders of a shop."""
-        rows: list[dict[str, str]] = []
-        shipping: dict[str, Decimal] = {}
+        found = _Documents(shop)
         wanted = sorted(set(order_ids))
         for start in range(0, len(wanted), _PORTION):
             portion = wanted[start : start + _PORTION]
             query = Template(_DOCUMENTS).substitute(
                 order_field=f"t.{self._order_field}", markers=_markers(portion)
             )
-            found = await self._netsuite.suiteql(query, portion, lane=LANE)
-            rows += [row for row in found if row.get("status") != _VOIDED]
-            shipping |= await self._shipping(shop, [row["id"] for row in found])
-        return _orders_of(rows, shipping, shop)
+            rows = await self._netsuite.suiteql(query, portion, lane=LANE)
+            found.add(rows, await self._shipping(shop, [row["id"] for row in rows]))
+        return found.whole()
 
     async def _shipping(self, shop: Shop, ids: Sequence[str]) -> dict[str, Decimal]:
         """What documents sell as shipping, without tax."""
@@ -136,44 +133,74 @@ class SettlementReader:
         return found
 
 
-def _orders_of(
-    rows: Sequence[Mapping[str, str]], shipping: Mapping[str, Decimal], shop: Shop
-) -> OrdersInNetSuite:
-    documents: dict[str, list[OrderDocument]] = defaultdict(list)
-    rates: dict[str, set[Decimal]] = defaultdict(set)
-    for row in rows:
-        kind = _KINDS[row["type"]]
-        amount = abs(to_decimal(row.get("foreigntotal")) or _ZERO)
-        rate = to_decimal(row.get("exchangerate")) or Decimal(1)
-        open_base = abs(to_decimal(row.get("amountunpaid")) or _ZERO)
-        # What is open is told in the subsidiary's currency; all of it is what the document comes to.
-        open_amount = min(amount, Money(open_base / rate, shop.currency).quantized().amount)
-        documents[row["order_id"]].append(
-            OrderDocument(
-                order_id=row["order_id"],
-                kind=kind,
-                internal_id=row["id"],
-                amount=_ZERO if kind == "sales_order" else amount,
-                shipping=_ZERO if kind == "sales_order" else _with_tax(shipping.get(row["id"], _ZERO), shop),
-                open_amount=open_amount if kind in ("invoice", "credit_memo") else _ZERO,
-            )
+class _Documents:
+    """Takes the documents of orders portion by portion.
+
+    There may be very many: what is equal in most of them, such as customers and rates, is kept once.
+    """
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._by_order: dict[str, tuple[OrderDocument, ...]] = {}
+        self._customers: dict[str, str] = {}
+        self._rates: dict[str, Decimal | None] = {}
+        """None where the bills of an order were posted at several."""
+        self._selling_shipping: set[str] = set()
+        self._texts: dict[str, str] = {}
+        self._rate_of: dict[str, Decimal] = {}
+        # A Sales Order tells what will be billed, where anything will.
+        bills = {"CashSale", "CustInvc"}
+        self._sellers = bills if isinstance(shop.billing, NoBilling) else _KINDS.keys()
+
+    def add(self, rows: Sequence[Mapping[str, str]], shipping: Mapping[str, Decimal]) -> None:
+        """Take all documents of some orders; `shipping` is what each sells of it, without tax."""
+        for row in rows:
+            if row.get("status") == _VOIDED:
+                continue
+            order_id = self._text(row["order_id"])
+            document, rate = self._document(row, order_id, shipping.get(row["id"], _ZERO))
+            self._by_order[order_id] = (*self._by_order.get(order_id, ()), document)
+            if "entity" in row:
+                self._customers[document.internal_id] = self._text(row["entity"])
+            if document.kind in BILLS:
+                self._rates[order_id] = rate if self._rates.get(order_id, rate) == rate else None
+            if row["type"] in self._sellers and shipping.get(row["id"]):
+                self._selling_shipping.add(order_id)
+
+    def whole(self) -> OrdersInNetSuite:
+        """All that was taken."""
+        return OrdersInNetSuite(
+            self._by_order,
+            self._customers,
+            {order_id: rate for order_id, rate in self._rates.items() if rate is not None},
+            frozenset(self._selling_shipping),
         )
-        if kind in BILLS:
-            rates[row["order_id"]].add(rate)
-    return OrdersInNetSuite(
-        {order_id: tuple(found) for order_id, found in documents.items()},
-        {row["id"]: row["entity"] for row in rows if "entity" in row},
-        {order_id: found.pop() for order_id, found in rates.items() if len(found) == 1},
-        _selling_shipping(rows, shipping, shop),
-    )
 
+    def _document(
+        self, row: Mapping[str, str], order_id: str, shipping: Decimal
+    ) -> tuple[OrderDocument, Decimal]:
+        shop, kind = self._shop, _KINDS[row["type"]]
+        amount = abs(to_decimal(row.get("foreigntotal")) or _ZERO)
+        told = row.get("exchangerate") or ""
+        rate = self._rate_of.setdefault(told, to_decimal(told) or Decimal(1))
+        open_amount = _ZERO
+        if kind in ("invoice", "credit_memo"):
+            # What is open is told in the subsidiary's currency; all of it is what the document comes to.
+            open_base = abs(to_decimal(row.get("amountunpaid")) or _ZERO)
+            open_amount = min(amount, Money(open_base / rate, shop.currency).quantized().amount)
+        is_order = kind == "sales_order"
+        document = OrderDocument(
+            order_id=order_id,
+            kind=kind,
+            internal_id=row["id"],
+            amount=_ZERO if is_order else amount,
+            shipping=_with_tax(shipping, shop) if shipping and not is_order else _ZERO,
+            open_amount=open_amount,
+        )
+        return document, rate
 
-def _selling_shipping(
-    rows: Sequence[Mapping[str, str]], shipping: Mapping[str, Decimal], shop: Shop
-) -> frozenset[str]:
-    """Orders that bill shipping: by their bills, or by the Sales Order where a bill will follow."""
-    kinds = {"CashSale", "CustInvc"} if isinstance(shop.billing, NoBilling) else _KINDS.keys()
-    return frozenset(row["order_id"] for row in rows if row["type"] in kinds and shipping.get(row["id"]))
+    def _text(self, text: str) -> str:
+        return self._texts.setdefault(text, text)
 
 
 def _with_tax(net: Decimal, shop: Shop) -> Decimal:

@@ -12,7 +12,7 @@ exclusive (T 7.1, 9.4).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from tiktok_ns_pipeline.tiktok.errors import (
     TikTokRefused,
     TikTokUnknownError,
 )
+from tiktok_ns_pipeline.tiktok.long_rows import LongRows
 
 Version = Literal["202309", "202501", "202605"]
 """The shape in which something was read (T 7.5-7.9)."""
@@ -60,8 +61,8 @@ class StatementReading:
     version: Version
     header: dict[str, Any] = field(repr=False)
     """What stands above the rows: totals, and in 202501 the currency."""
-    rows: list[dict[str, Any]] = field(repr=False)
-    """No transaction comes twice, in TikTok's order."""
+    rows: Collection[dict[str, Any]] = field(repr=False)
+    """No transaction comes twice, in TikTok's order. Of a long statement not all are in memory."""
     total_count: int | None
     """How many there are. None where TikTok does not tell: then only the sums can show that all are
     there."""
@@ -270,8 +271,10 @@ class FinanceCalls:
         self, edition: _Edition, shop: ShopAccess, statement_id: str, page_size: int, lane: Lane
     ) -> StatementReading | str:
         """The statement, or why what was read is not all of it and each once."""
-        pages: list[Page] = []
-        rows: list[dict[str, Any]] = []
+        first: Page | None = None
+        rows = LongRows()
+        ids: Counter[str] = Counter()
+        changed = False
         async for page in self._calls.pages(
             ENDPOINTS[edition.endpoint],
             shop,
@@ -282,15 +285,17 @@ class FinanceCalls:
             body={},
             lane=lane,
         ):
-            pages.append(page)
-            rows += page.rows
+            first = first or page
+            rows.add(page.rows)
+            ids.update(map(_id_of, page.rows))
+            changed = changed or _contradict(first.head, page.head)
             _refuse_another(edition, shop, statement_id, page)
             if page.total_count is not None and len(rows) > page.total_count:
                 break
-        first = pages[0]
-        if any(_contradict(first.head, page.head) for page in pages[1:]):
+        assert first is not None, "a list has at least one page"
+        if changed:
             return "its totals changed while its pages were read"
-        repeated = [row_id for row_id, count in Counter(map(_id_of, rows)).items() if row_id and count > 1]
+        repeated = [row_id for row_id, count in ids.items() if row_id and count > 1]
         if repeated:
             return f"transaction {repeated[0]} came twice, {len(repeated)} did in all"
         if first.total_count is not None and len(rows) != first.total_count:
