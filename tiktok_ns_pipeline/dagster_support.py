@@ -41,7 +41,7 @@ POOLS: Mapping[str, int] = {
     "billing": 2,
     "stock": 1,
     "settlements": 1,
-    "refunds": 1,
+    "refunds": 2,
     "order_proof": 1,
     "fulfilment_proof": 1,
     "stock_proof": 1,
@@ -51,7 +51,7 @@ POOLS: Mapping[str, int] = {
     "maintenance": 1,
 }
 """Steps of a pool that may run at once. Flows: one live run, and one that a person asked for; levels are
-absolute, and refunds of one order are divided among each other, so that only one run at a time sets them."""
+absolute, so that only one run at a time sets them."""
 
 STOPPED = "the run was asked to end; what was under way is looked up by the next one"
 """How a run ends that somebody, or the system, terminated."""

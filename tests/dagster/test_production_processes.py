@@ -360,6 +360,7 @@ def test_the_pools_have_their_limits(deployment: Deployment):
         "stock_proof": 1,
         "stock": 1,
         "settlements": 1,
+        "refunds": 2,
         "payout_proof": 1,
         "refund_proof": 1,
         "clearing_proof": 1,

@@ -4,7 +4,7 @@ refunds wait for their documents?"""
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -101,23 +101,18 @@ def returns_answered_in_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
 )
 def refunds_posted_in_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
     """Claims that wait, documents that were not made and exceptions that are open, for more than a day."""
-    from tiktok_ns_pipeline.lake.tables import STAGED_REFUNDS
     from tiktok_ns_pipeline.refunds.flow import KINDS
     from tiktok_ns_pipeline.refunds.looking import unresolved
 
     now = datetime.now(UTC)
-    with runtime.records() as records:
-        rows = records.lake.current(STAGED_REFUNDS, columns=_STAGED_COLUMNS)
-        with records.ledger.read() as tx:
-            unsent = [one for kind in KINDS for one in tx.intents.open_facts(kind=kind)]
-            parked = unresolved(tx)
-    if not rows and not unsent and not parked:
-        return check_result("not_run", "no return was decided yet")
-    waiting = {
-        (row["shop"], row["claim_id"]): (row["update_time"] or row["staged_at"], row["reason"] or "")
-        for row in rows
-        if row["outcome"] == "waiting"
-    }
+    with runtime.records() as records, records.ledger.read() as tx:
+        claims = sum(tx.claims.counts().values())
+        undecided = tx.claims.with_outcome("waiting")
+        unsent = [one for kind in KINDS for one in tx.intents.open_facts(kind=kind)]
+        parked = unresolved(tx)
+    if not claims:
+        return check_result("not_run", "no return was read yet")
+    waiting = {(one.shop, one.claim_id): (one.told_at, one.reason) for one in undecided}
     waiting |= {(one.fact.shop, one.fact.business_key): _unsent(one) for one in unsent}
     waiting |= {
         (one.shop, one.subject.partition(" ")[2]): _parked(one)
@@ -129,7 +124,7 @@ def refunds_posted_in_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
         return check_result(
             "passed",
             "no refund waits longer than a day",
-            metadata={"claims": len(rows), "waiting": len(waiting)},
+            metadata={"claims": claims, "waiting": len(waiting)},
         )
     oldest = late[0][0]
     return check_result(
@@ -137,7 +132,7 @@ def refunds_posted_in_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
         f"{len(late)} refunds wait longer than a day, the oldest since {oldest:%Y-%m-%d %H:%M}Z",
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
-            "claims": len(rows),
+            "claims": claims,
             "waiting": len(waiting),
             "offenders": dg.MetadataValue.json([f"{one[1]}/{one[2]}" for one in late[:_OFFENDERS]]),
             "number_of_offenders": len(late),
@@ -152,7 +147,6 @@ def refunds_posted_in_time(runtime: RuntimeResource) -> dg.AssetCheckResult:
     )
 
 
-_STAGED_COLUMNS = ("shop", "claim_id", "update_time", "outcome", "reason", "staged_at")
 _RAW_COLUMNS = ("shop", "return_id", "order_id", "return_type", "return_status", "deadline")
 
 
@@ -195,9 +189,9 @@ def _until(asked: _Asked) -> str:
     return f"{asked.until:%Y-%m-%d %H:%M}Z" if asked.until else ""
 
 
-def _unsent(intent: "Intent") -> tuple[datetime, Any]:
+def _unsent(intent: "Intent") -> tuple[datetime, str]:
     return intent.created_at, f"{intent.state}: {intent.last_error or 'not sent yet'}"
 
 
-def _parked(exception: "OpenException") -> tuple[datetime, Any]:
+def _parked(exception: "OpenException") -> tuple[datetime, str]:
     return exception.opened_at, f"{exception.kind}: {exception.message}"

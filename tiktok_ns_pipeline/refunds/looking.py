@@ -46,8 +46,8 @@ def unresolved(tx: Transaction) -> list[OpenException]:
 
 def _known_work(tx: Transaction, since_last_run: timedelta) -> str | None:
     """What our own records say is to be done."""
-    if tx.intents.is_work_due(KINDS):
-        return "documents of refunds are due to be sent or looked up"
+    if tx.intents.is_work_due(KINDS) or tx.claims.is_due():
+        return "returns are to be decided, or their documents to be sent or looked up"
     if tx.inbox.is_waiting(inbox.REFUNDS):
         return "TikTok told of returns"
     if since_last_run >= _AGAIN_AFTER and any(tx.links.not_read_back(kind, limit=1) for kind in KINDS):
