@@ -12,13 +12,13 @@ from tiktok_ns_pipeline.clock import SystemClock
 from tiktok_ns_pipeline.dagster_support import POOLS, ensure_pools
 from tiktok_ns_pipeline.definitions import defs
 from tiktok_ns_pipeline.lake import Lake
-from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
+from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, REFUND_RECONCILIATION
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.facts import STOCK_LEVEL
 from tiktok_ns_pipeline.ledger.inbox import NewEvent
 from tiktok_ns_pipeline.ledger.intents import FactKey, NewIntent
 from tiktok_ns_pipeline.ledger.stock import Reading, netsuite_key
-from tiktok_ns_pipeline.maintenance.automation import EVENTS_KEPT, STOCK_KEPT
+from tiktok_ns_pipeline.maintenance.automation import EVENTS_KEPT, PROOFS_KEPT, STOCK_KEPT
 from tiktok_ns_pipeline.maintenance.prepare import prepare
 from tiktok_ns_pipeline.maintenance.run_history import FAILURES_KEPT, KEPT, delete_old_runs
 
@@ -107,6 +107,23 @@ def test_the_nightly_job_rolls_up_what_happened_to_stock_long_ago(
     ledger.close()
     assert [(row.movement, row.quantity) for row in rows] == [("snapshot", 1), ("opening", 3)]
     assert revisions == [2, 3]
+
+
+def test_the_nightly_job_forgets_proofs_of_a_day_that_were_replaced_long_ago(
+    on_stage: Stage, instance: dg.DagsterInstance
+):
+    long_ago = datetime.now(UTC) - PROOFS_KEPT - timedelta(days=1)
+    of_late = long_ago + timedelta(days=2)
+    for landed_at in (long_ago - timedelta(hours=1), long_ago, of_late):
+        row = {"subject": f"{landed_at}", "verdict": "matched", "is_wrong": False}
+        row |= {"tiktok_read_at": landed_at, "netsuite_read_at": landed_at}
+        lake = Lake(on_stage.settings.lake_url, SetClock(landed_at))
+        lake.land(REFUND_RECONCILIATION, [row], shop="us", day=TODAY, run_id="run")
+    assert defs.resolve_job_def("maintenance_job").execute_in_process(instance=instance).success
+    lake = Lake(on_stage.settings.lake_url, SystemClock())
+    for instant in (long_ago, of_late):
+        assert [row["subject"] for row in lake.as_of(REFUND_RECONCILIATION, instant)] == [f"{instant}"]
+    assert lake.as_of(REFUND_RECONCILIATION, long_ago - timedelta(minutes=1)) == []
 
 
 @pytest.fixture

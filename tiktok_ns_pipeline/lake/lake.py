@@ -1,4 +1,5 @@
-"""The lake: what every system said and what was concluded from it, for ever and unchanged.
+"""The lake: what every system said and what was concluded from it, unchanged, and for ever but for whole
+listings of one day that a later one replaced long ago.
 
 Rows land in new immutable Parquet files; DuckDB in memory reads them. There is no database file:
 writers are many (runs, the webserver, the command line) and a DuckDB file has one writing process
@@ -249,6 +250,25 @@ class Lake:
             self._storage, table, self._listing(table, None, None), now, at_least
         )
         return Compaction(merged, written, removed)
+
+    def forget_replaced(self, table: Table, kept: timedelta) -> int:
+        """Remove landings that a later one of the same shop and day replaced as a whole, longer ago than
+        `kept`; how many files that were.
+
+        What is current, now or as of any instant since then, stays. A connection that was opened before may
+        miss what is removed: connect again. Tables whose landings add rows are left alone.
+        """
+        if table.newest == "row":
+            return 0
+        before = self._clock.now() - kept
+        old: defaultdict[str, list[str]] = defaultdict(list)
+        for path in self._listing(table, None, None):
+            if naming.landed_by(path, before):
+                old[naming.folder_of(path)].append(path)
+        replaced = [path for files in old.values() for path in sorted(files)[:-1]]
+        for path in replaced:
+            self._storage.remove(path)
+        return len(replaced)
 
     def sweep(self, older_than: timedelta = timedelta(hours=1)) -> int:
         """Remove what killed writers left aside; how many files that were."""

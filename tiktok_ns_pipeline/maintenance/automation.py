@@ -1,5 +1,5 @@
 """The nightly job: the lake's small files become few, what crashes left aside goes, and so do old runs,
-old webhook events, and what was posted and pushed of stock long ago."""
+old webhook events, what was posted and pushed of stock long ago, and what an older proof of a day said."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,9 @@ EVENTS_KEPT = timedelta(days=30)
 """Handled webhook events stay so long: longer than TikTok sends one again (T 8.1), and long enough for
 a person who asks what was told when."""
 
+PROOFS_KEPT = timedelta(days=35)
+"""So long a day can be reopened as each of its proofs saw it: beyond the close of the month before. After
+that its last proof stays, and every proof's statement."""
 
 STOCK_KEPT = timedelta(days=35)
 """Movements of stock and pushes stay so long one by one: beyond the close of the month before."""
@@ -46,6 +49,22 @@ def compact_lake(context: dg.OpExecutionContext, runtime: RuntimeResource) -> No
             "files_removed": sum(removed for _table, _merged, _written, removed in done),
             "leftovers_swept": swept,
             "tables": dg.MetadataValue.md(markdown_table(("table", "merged", "written", "removed"), done)),
+        }
+    )
+
+
+@dg.op(pool=POOL, tags={"kind": "duckdb"})
+def forget_old_proofs(context: dg.OpExecutionContext, runtime: RuntimeResource) -> None:
+    """Delete proofs of a day, and other listings, that a later one replaced as a whole a month ago."""
+    with runtime.records() as records:
+        removed = {
+            table.name: records.lake.forget_replaced(table, PROOFS_KEPT)
+            for table in records.lake.tables_present()
+        }
+    context.add_output_metadata(
+        {
+            "files_removed": sum(removed.values()),
+            **{name: files for name, files in removed.items() if files},
         }
     )
 
@@ -93,8 +112,9 @@ def _until_done(ledger: "Ledger", some: Callable[["Transaction"], int]) -> int:
 
 @dg.job(executor_def=dg.in_process_executor, tags={MAX_RUNTIME_TAG: "7200"})
 def maintenance_job() -> None:
-    """Compacts the lake, forgets old runs, old webhook events and old movements of stock."""
+    """Compacts the lake, forgets old proofs, old runs, old webhook events and old movements of stock."""
     compact_lake()
+    forget_old_proofs()
     forget_old_runs()
     forget_old_events()
     forget_old_stock()
