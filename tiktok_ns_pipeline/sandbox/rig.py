@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -38,8 +38,17 @@ from tiktok_ns_pipeline.sandbox.judge_follow_ups import (
     evidence,
     judge_follow_ups,
 )
+from tiktok_ns_pipeline.sandbox.judge_refunds import RefundFindings, credited, judge_refunds
+from tiktok_ns_pipeline.sandbox.judge_settlements import (
+    OrderAccounts,
+    SettlementFindings,
+    judge_settlements,
+    settled_lines,
+)
 from tiktok_ns_pipeline.sandbox.judge_stock import StockJudgement, gathered, judge_stock
 from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
+from tiktok_ns_pipeline.sandbox.receiving import Receiving
+from tiktok_ns_pipeline.sandbox.settling_truth import Role
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.stockroom import Stockroom, StockroomHabits
 from tiktok_ns_pipeline.sandbox.tiktok_server import TikTokServer
@@ -60,6 +69,18 @@ _NETSUITE = "http://1234567-sb1.sandbox"
 
 BILLED_SHOPS = ("us", "uk")
 """Shops that bill what they ship, by the sandbox's mapping."""
+
+ORDER_ACCOUNTS = {"us": OrderAccounts("125"), "uk": OrderAccounts("126", receivable="119")}
+"""Where their orders stand until they are paid, by the same."""
+
+ROLES: dict[str, Role] = {
+    **dict.fromkeys(("125", "126", "127", "54", "58", "55"), "clearing"),
+    **dict.fromkeys(("128", "129", "130"), "bank"),
+    **dict.fromkeys(("140", "141", "142"), "reserve"),
+    "636": "taxes",
+}
+"""What accounts are for in payouts, by the same; Vietnam's sales are cleared where they are earned. The
+accounts of fees, shipping and adjustments are shared."""
 
 
 class SimulatedCrash(BaseException):
@@ -174,6 +195,9 @@ class Rig:
             if stockroom is None
             else Stockroom(self.books, self.world.clock, seed, stockroom, speed=speed)
         )
+        self.receiving = (
+            Receiving(self.world, self.books, seed, speed=speed, lost=warehouse.lost) if warehouse else None
+        )
         self.transport = InProcessTransport(
             {
                 "tiktok.sandbox": TikTokServer(self.world),
@@ -189,6 +213,8 @@ class Rig:
     def catch_up(self) -> None:
         """Let happen what people in the warehouse and the stockroom were to do by now."""
         self.warehouse.catch_up()
+        if self.receiving is not None:
+            self.receiving.catch_up()
         if self.stockroom is not None:
             self.stockroom.catch_up()
 
@@ -290,6 +316,20 @@ class Rig:
         """What the judge finds about stock now; shops keep nothing back."""
         self.catch_up()
         return judge_stock(gathered(self.world, self.books))
+
+    def judged_settlements(self, refused: Collection[str] = ()) -> SettlementFindings:
+        """What the judge finds about payouts and clearing accounts now; `refused` payments must not be
+        in the books."""
+        unsold = {truth.order_id for truth in self.world.truth() if truth.expected_parked}
+        truth = self.world.finance.truth().without(refused)
+        return judge_settlements(settled_lines(self.books), truth, ROLES, ORDER_ACCOUNTS, unsold)
+
+    def judged_refunds(self) -> RefundFindings:
+        """What the judge finds about credits and returned goods now."""
+        world, finance = self.world, self.world.finance.truth()
+        return judge_refunds(
+            world.returns.truth(), world.truth(), finance, credited(self.books), BILLED_SHOPS
+        )
 
     def _probe(self, point: str) -> None:
         if self.faults.strikes(FaultKind.crash, "pipeline", point):

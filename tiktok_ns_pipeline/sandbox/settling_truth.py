@@ -16,8 +16,8 @@ Invariant: what settled is what waits for a statement, for a payment, or was pai
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -106,6 +106,19 @@ class FinanceTruth:
     orders: Mapping[str, OrderMoney]
     payments: Mapping[str, PaymentMoney]
     shops: Mapping[str, ShopMoney]
+
+    def without(self, payment_ids: Collection[str]) -> FinanceTruth:
+        """As if these payments had never been made; amounts by shop stay."""
+        cleared: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        for one in (self.payments[key] for key in payment_ids):
+            for order_id, amount in one.cleared.items() if one.payment.status == PAID else ():
+                cleared[order_id] += amount
+        orders = {
+            key: replace(one, cleared_by_payments=one.cleared_by_payments - cleared.get(key, ZERO))
+            for key, one in self.orders.items()
+        }
+        payments = {key: one for key, one in self.payments.items() if key not in payment_ids}
+        return FinanceTruth(orders, payments, self.shops)
 
 
 def finance_truth(world: World, store: StatementStore, purse: Purse) -> FinanceTruth:

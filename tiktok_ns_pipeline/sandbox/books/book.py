@@ -29,6 +29,7 @@ from tiktok_ns_pipeline.sandbox.books.errors import (
     wrong_transaction,
 )
 from tiktok_ns_pipeline.sandbox.books.listing import parsed_filter
+from tiktok_ns_pipeline.sandbox.books.postings import Posting, postings
 from tiktok_ns_pipeline.sandbox.books.pricing import TaxEngineName
 from tiktok_ns_pipeline.sandbox.books.projection import Projection
 from tiktok_ns_pipeline.sandbox.books.reading import BodyReader, NameCheck
@@ -311,6 +312,11 @@ class Books:
         """Close, lock or open the month called so. Raises LookupError when there is none."""
         with self._lock:
             self._desk.set_period(name, state)
+
+    def postings(self, record: Record) -> list[Posting]:
+        """What a transaction does to the ledger, debit positive."""
+        with self._lock:
+            return postings(self._desk, record)
 
     def today(self) -> str:
         """The current day in the account's zone."""

@@ -28,6 +28,8 @@ class WarehouseHabits:
     """The ship method is left empty."""
     unmapped_carrier: float = 0.0
     """The ship method is one that no mapping knows."""
+    lost: float = 0.05
+    """Of what buyers send back, a parcel never arrives."""
     until_picked: Delay = (10 * _MINUTE, 4 * _HOUR)
     until_packed: Delay = (5 * _MINUTE, 1 * _HOUR)
     until_shipped: Delay = (30 * _MINUTE, 6 * _HOUR)
@@ -49,5 +51,6 @@ class WarehouseHabits:
             unpicked=0.0,
             reopened=0.0,
             no_carrier=0.0,
+            lost=0.0,
         )
         return replace(nothing, **changed)
