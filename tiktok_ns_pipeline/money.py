@@ -52,6 +52,16 @@ def exact_decimal(value: str | int | Decimal) -> Decimal:
     return number
 
 
+def amount_text(amount: Decimal | None, currency: str | None) -> str:
+    """An amount for people: with the decimals of its currency, or all that it has."""
+    if amount is None:
+        return "unknown"
+    if not currency:
+        return f"{amount:f}"
+    quantized = Money(amount, currency).quantized().amount
+    return f"{quantized if quantized == amount else amount:f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An exact amount in one currency. Mixing currencies or adding floats raises MoneyError."""

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from tiktok_ns_pipeline.clock import Clock
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.flows import inbox
+from tiktok_ns_pipeline.flows.listing import FUTURE
 from tiktok_ns_pipeline.flows.looking import LONGEST_S, Glance, Look, look
 from tiktok_ns_pipeline.flows.shops import SHOPS_CURSOR, OpenedShop
 from tiktok_ns_pipeline.ledger import Transaction
@@ -25,8 +26,6 @@ from tiktok_ns_pipeline.tiktok.return_models import Return
 
 _AGAIN_AFTER = timedelta(minutes=1)
 """What the last run could not read back waits for something: no use in asking at once."""
-_FUTURE = timedelta(minutes=5)
-"""What claims to come from beyond it moves no watermark, so it must not ask for runs for ever."""
 _KINDS = (*REPLAYED_KINDS, *ENGINE_KINDS)
 
 
@@ -91,7 +90,7 @@ async def _newer(glance: Glance, opened: OpenedShop, first: datetime) -> Look:
 
 
 async def _newest(glance: Glance, opened: OpenedShop, since: datetime) -> datetime | None:
-    """When the shop's newest return changed."""
+    """When the shop's newest return changed; what comes from the future must not ask for runs for ever."""
     pages = glance.tiktok.returns.search(
         opened[1], updated_since=since, page_size=1, sort_order="DESC", lane="urgent"
     )
@@ -102,7 +101,7 @@ async def _newest(glance: Glance, opened: OpenedShop, since: datetime) -> dateti
                 changed = Return.parse(raw).update_time
             except WireError:
                 continue
-            if changed is not None and changed <= page.read_at + _FUTURE:
+            if changed is not None and changed <= page.read_at + FUTURE:
                 told.append(changed)
         return max(told, default=None)
     return None
