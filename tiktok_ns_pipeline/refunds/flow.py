@@ -6,6 +6,7 @@ observe (TikTok, inbox, lake) -> stage (with NetSuite as it stands) -> intend ->
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
@@ -28,6 +29,8 @@ class RefundsRequest(TurnRequest):
     """Orders whose returns are read besides."""
     return_ids: tuple[str, ...] = ()
     """Returns that are read by id besides."""
+    since: datetime | None = None
+    """Returns that changed from an instant on are read besides."""
 
 
 @dataclass(slots=True)
