@@ -13,6 +13,7 @@ from tiktok_ns_pipeline.commands import (
     exceptions,
     orders,
     payouts,
+    returns,
     sandbox,
     shipments,
     state,
@@ -44,8 +45,10 @@ app.command("sandbox", rich_help_panel=_TRY)(sandbox.serve)
 orders.explain.command("shipment")(shipments.explain_shipment)
 orders.explain.command("stock")(stock.explain_stock)
 orders.explain.command("payout")(payouts.explain_payout)
+orders.explain.command("return")(returns.explain_return)
 orders.sync.command("shipments")(shipments.sync_shipments)
 orders.sync.command("settlements")(payouts.sync_settlements)
+orders.sync.command("refunds")(returns.sync_refunds)
 app.add_typer(orders.explain, name="explain", rich_help_panel=_WORK)
 app.add_typer(exceptions.app, name="exceptions", rich_help_panel=_WORK)
 app.add_typer(orders.sync, name="sync", rich_help_panel=_WORK)
