@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from tests.conftest import SetClock
 from tests.fulfilment.shipping_desk import posted, ship, tell
+from tests.orders.order_builder import sandbox_mapping
 from tests.rigging import SOON, exceptions, in_world, kinds
 from tiktok_ns_pipeline.fulfilment.deadlines import Punctuality, punctuality
+from tiktok_ns_pipeline.fulfilment.missed import unshipped_orders
+from tiktok_ns_pipeline.lake import Lake
+from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.world import Line
@@ -49,6 +56,38 @@ def test_the_projected_rate_counts_what_was_late_and_what_will_be():
 
 def test_without_orders_there_is_nothing_to_tell():
     assert (stand().looked_at, stand().late_rate) == (0, 0.0)
+
+
+def test_of_thousands_of_orders_those_that_are_unshipped_now_are_told(tmp_path: Path):
+    lake = Lake(str(tmp_path), SetClock(NOW), durable=False)
+    us, uk = (sandbox_mapping().shops[code] for code in ("us", "uk"))
+
+    def land(shop: str, days_ago: int, status: str, names: Iterable[str], payload: str = "") -> None:
+        rows = [
+            {
+                "channel": "tiktok",
+                "order_id": name,
+                "status": status,
+                "payload": payload or f'{{"id": "{name}", "status": "{status}"}}',
+                "read_at": NOW,
+            }
+            for name in names
+        ]
+        day = (NOW - timedelta(days=days_ago)).date()
+        lake.land(RAW_TIKTOK_ORDERS, rows, shop=shop, day=day, run_id="run")
+
+    def told() -> list[tuple[str, str]]:
+        return [(shop, each.id) for shop, each in unshipped_orders(lake, [us, uk], NOW)]
+
+    many = [f"{number}" for number in range(1000, 2100)]
+    land("us", 3, "AWAITING_SHIPMENT", many)
+    land("us", 3, "DELIVERED", ["1500", "1501"])
+    land("uk", 45, "PARTIALLY_SHIPPING", ["45"])
+    land("uk", 46, "AWAITING_SHIPMENT", ["46"])
+    land("uk", 0, "AWAITING_SHIPMENT", ["1"], payload='{"id": []}')
+    land("uk", 0, "CANCELLED", ["2"])
+    left = [("us", name) for name in many if name not in ("1500", "1501")]
+    assert told() == [*left, ("uk", "45")]
 
 
 def test_a_missed_deadline_is_told_until_the_order_is_shipped() -> None:

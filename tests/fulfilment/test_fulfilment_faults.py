@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from tests.fulfilment.shipping_desk import amend, posted, ship, shown, tell
 from tests.rigging import exceptions, in_world, kinds
 from tiktok_ns_pipeline.fulfilment.observing import WATERMARK
+from tiktok_ns_pipeline.fulfilment.recording import seconds_to_acceptance
 from tiktok_ns_pipeline.lake.tables import TIKTOK_SHIPMENTS
 from tiktok_ns_pipeline.ledger.facts import SHIPMENT
 from tiktok_ns_pipeline.ledger.intents import IntentState
@@ -173,8 +175,11 @@ def test_a_burst_is_told_within_seconds_with_few_calls() -> None:
         await tell(rig)
         async with rig.runtime() as runtime:
             rows = runtime.lake.current(TIKTOK_SHIPMENTS)
+            seconds = sorted((row["accepted_at"] - row["saved_at"]).total_seconds() for row in rows)
+            assert seconds_to_acceptance(runtime, timedelta(days=1)) == seconds
+            await asyncio.sleep(25 * 3600)
+            assert seconds_to_acceptance(runtime, timedelta(days=1)) == []
         assert len(rows) == 60
-        seconds = sorted((row["accepted_at"] - row["saved_at"]).total_seconds() for row in rows)
         assert seconds[int(len(seconds) * 0.95)] < 30
 
     in_world(story, mix=NOBODY)

@@ -7,7 +7,7 @@ shipped today is corrected tomorrow.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -123,6 +123,7 @@ class _Turned:
 
 async def _turn(resource: RuntimeResource, config: LiveRun, run_id: str) -> _Turned:
     from tiktok_ns_pipeline.fulfilment.flow import REPLAYED_KINDS, FulfilmentFlow, is_of_this_flow
+    from tiktok_ns_pipeline.fulfilment.recording import seconds_to_acceptance
     from tiktok_ns_pipeline.ledger.facts import SHIPMENT
 
     async with resource.opened() as runtime:
@@ -130,14 +131,7 @@ async def _turn(resource: RuntimeResource, config: LiveRun, run_id: str) -> _Tur
         with runtime.ledger.read() as tx:
             ours = [one for one in tx.exceptions.list(kinds=REPLAYED_KINDS) if is_of_this_flow(one)]
             told = tx.links.count(SHIPMENT)
-        since = datetime.now(UTC) - timedelta(days=1)
-        rows = runtime.lake.current(
-            TIKTOK_SHIPMENTS,
-            "accepted_at >= ? AND revision = 1",
-            [since],
-            columns=("saved_at", "accepted_at"),
-        )
-        seconds = sorted((row["accepted_at"] - row["saved_at"]).total_seconds() for row in rows)
+        seconds = seconds_to_acceptance(runtime, timedelta(days=1))
         return _Turned(report, told, seconds, ours[:SHOWN], len(ours))
 
 

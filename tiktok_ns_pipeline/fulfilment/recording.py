@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from tiktok_ns_pipeline.fulfilment.documents import CHANNEL, ShipmentDocument
@@ -31,6 +32,27 @@ def record_accepted(runtime: Runtime, run_id: str) -> int:
     with runtime.ledger.begin() as tx:
         tx.links.read_back(links)
     return len(told)
+
+
+def seconds_to_acceptance(runtime: Runtime, within: timedelta) -> list[float]:
+    """From saving in NetSuite to acceptance, of the parcels first told of late, ascending."""
+    now = runtime.clock.now()
+    since = now - within
+    # No shop's day is further from UTC's than the one before or after it.
+    first, last = since.date() - timedelta(days=1), now.date() + timedelta(days=1)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return sorted(
+        (row["accepted_at"] - row["saved_at"]).total_seconds()
+        for shop in runtime.mapping.shops
+        for row in runtime.lake.current(
+            TIKTOK_SHIPMENTS,
+            "accepted_at >= ? AND revision = 1",
+            [since],
+            shop=shop,
+            days=days,
+            columns=("saved_at", "accepted_at"),
+        )
+    )
 
 
 def _told(tx: Transaction, link: Link) -> Intent | None:

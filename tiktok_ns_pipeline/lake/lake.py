@@ -154,7 +154,7 @@ class Lake:
     def landed_until(
         self,
         table: Table,
-        instant: datetime,
+        instant: datetime | None,
         *,
         by: str,
         values: Sequence[str],
@@ -162,7 +162,8 @@ class Lake:
         days: Collection[date] | None,
         columns: Sequence[str],
     ) -> list[dict[str, Any]]:
-        """As `as_of`, of the rows with these values in a column which a key's rows agree in.
+        """As `as_of`, or as `current` without an instant, of the rows with these values in a column which a
+        key's rows agree in.
 
         That they agree lets the files' own indexes of values spare reading most of them.
         """
@@ -324,7 +325,7 @@ class Lake:
     def _reader(self) -> DuckDBPyConnection:
         with self._lock:
             if self._connection is None:
-                self._connection = reading.open_connection(self._storage)
+                self._connection = reading.open_reader(self._storage)
             return self._connection
 
     def _addresses(self, paths: Iterable[str]) -> list[str]:
