@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tiktok_ns_pipeline.lake.lazily import arrow, arrow_compute, arrow_parquet
@@ -26,12 +27,30 @@ _BATCH = 1_000
 
 def open_connection(storage: Storage) -> DuckDBPyConnection:
     """A DuckDB in memory that reads this storage and tells instants in UTC."""
+    connection = _connected()
+    storage.open_to(connection)
+    return connection
+
+
+def open_reader(storage: Storage) -> DuckDBPyConnection:
+    """As `open_connection`, for queries alone: who makes a view shows it to others.
+
+    To open a DuckDB takes longer than many a query, so a process has one for all its folders.
+    """
+    return _local_files().cursor() if storage.is_local else open_connection(storage)
+
+
+@cache
+def _local_files() -> DuckDBPyConnection:
+    return _connected()
+
+
+def _connected() -> DuckDBPyConnection:
     import duckdb
 
     # Nothing may be fetched from the network behind a query's back.
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
-    storage.open_to(connection)
     return connection
 
 

@@ -24,6 +24,9 @@ _ASIDE = "_aside"
 class Storage(Protocol):
     """Immutable files under one root."""
 
+    is_local: bool
+    """Whether DuckDB reads these files by itself."""
+
     def files(self, folder: str) -> list[str]:
         """Paths of all complete files below a folder, sorted; none where there is no such folder."""
         ...
@@ -69,6 +72,8 @@ def storage_at(root_url: str, *, durable: bool = True) -> Storage:
 
 class Folder:
     """Files of a local folder."""
+
+    is_local = True
 
     def __init__(self, root: Path, *, durable: bool = True) -> None:
         self._root = str(root)
@@ -164,6 +169,8 @@ class Folder:
 
 class ObjectStore:
     """Files of an object store, or of any other file system that fsspec knows."""
+
+    is_local = False
 
     def __init__(self, root_url: str) -> None:
         from upath import UPath
