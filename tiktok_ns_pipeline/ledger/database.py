@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 _BUSY_TIMEOUT_MS = 20_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,8 +30,15 @@ class LedgerError(Exception):
 def open_engine(url: str, *, durable: bool = True) -> sa.Engine:
     """Open a database by URL: `sqlite:///path`, `sqlite://` (memory) or `postgresql+psycopg2://…`.
 
-    `durable=False` skips the disk barrier of SQLite, for simulations only.
+    `durable=False` skips the disk barrier of SQLite, for simulations only. Whoever opens the same
+    database in one process shares its connections, but for those in memory; after `dispose` the next
+    use connects anew.
     """
+    in_memory = sa.engine.make_url(url).database in (None, "", ":memory:")
+    return _make_engine(url, durable) if in_memory else _shared_engine(url, durable)
+
+
+def _make_engine(url: str, durable: bool) -> sa.Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg2://", 1)
     backend = sa.engine.make_url(url)
@@ -36,6 +47,11 @@ def open_engine(url: str, *, durable: bool = True) -> sa.Engine:
     if backend.get_backend_name() == "postgresql":
         return sa.create_engine(backend, pool_size=4, max_overflow=8, pool_pre_ping=True)
     raise LedgerError(f"the ledger runs on SQLite or PostgreSQL, not on {backend.get_backend_name()}")
+
+
+# An engine remembers the SQL of its statements, whose making costs more than their execution; a
+# process that looks into the ledger every few seconds should pay for it once.
+_shared_engine = lru_cache(maxsize=8)(_make_engine)
 
 
 def _open_sqlite(url: sa.URL, *, durable: bool) -> sa.Engine:
@@ -100,11 +116,8 @@ def migrate(engine: sa.Engine) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    scripts = ScriptDirectory.from_config(config)
+    scripts = _scripts()
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     if current == scripts.get_current_head():
@@ -115,6 +128,8 @@ def migrate(engine: sa.Engine) -> None:
             f"(it knows up to {scripts.get_current_head()}). Start the newer code, or restore a backup "
             "of the older database."
         )
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             # Two processes that start together migrate one after the other.
@@ -127,3 +142,11 @@ def migrate(engine: sa.Engine) -> None:
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_unlock(7402118)")
                 connection.commit()
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """The migrations that this code knows, read once a process."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(_MIGRATIONS))
