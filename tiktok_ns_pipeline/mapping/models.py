@@ -12,7 +12,7 @@ changes, so orders that were parked can be staged again.
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -379,6 +379,12 @@ def load_mapping(source: Path | str) -> Mapping:
         raise MappingError(
             f"{name} cannot be read: {error}. Name the file that holds the seller's decisions."
         ) from None
+    return _checked(name, text)
+
+
+@lru_cache(maxsize=4)
+def _checked(name: str, text: str) -> Mapping:
+    """A mapping that did not change is not checked again: each look at whether there is work loads it."""
     try:
         document = read_yaml(text)
     except YamlError as error:
