@@ -27,7 +27,7 @@ from tiktok_ns_pipeline.mapping import load_mapping
 from tiktok_ns_pipeline.netsuite.auth import Authenticator
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteAuthenticationError
-from tiktok_ns_pipeline.runtime import netsuite_authenticator
+from tiktok_ns_pipeline.runtime import netsuite_authenticator, tls
 from tiktok_ns_pipeline.settings import Settings
 from tiktok_ns_pipeline.tiktok.auth import TikTokApp, TikTokLogin
 from tiktok_ns_pipeline.tiktok.client import ShopAccess, TikTokClient
@@ -118,7 +118,7 @@ async def _asked(
 async def _glance(
     settings: Settings, mapping: SellerMapping, ledger: Ledger, clock: Clock
 ) -> AsyncGenerator[Glance]:
-    async with httpx.AsyncClient(timeout=LONGEST_S) as http:
+    async with httpx.AsyncClient(verify=tls(), timeout=LONGEST_S) as http:
         app = TikTokApp(settings.tiktok.app_key, settings.tiktok.app_secret)
         store = ledger.token_store(settings.encryption_key)
         yield Glance(
