@@ -76,6 +76,8 @@ class Settings:
     """How far behind the watermark each look begins: fresh orders can appear late (T 3.1)."""
     first_look_days: int = 7
     items_refresh_s: float = 600.0
+    money_refresh_s: float = 3600.0
+    """How often TikTok is asked about statements and payments."""
     lease_s: float = 45.0
     """How long what a process was about to do stays its own after its last sign of life."""
 
@@ -105,6 +107,7 @@ class Settings:
             overlap_s=reader.number("TNS_OVERLAP_SECONDS", 120.0),
             first_look_days=int(reader.number("TNS_FIRST_LOOK_DAYS", 7)),
             items_refresh_s=reader.number("TNS_ITEMS_REFRESH_SECONDS", 600.0),
+            money_refresh_s=reader.number("TNS_MONEY_REFRESH_SECONDS", 3600.0),
             lease_s=reader.number("TNS_LEASE_SECONDS", 45.0, least=1.0),
         )
         reader.complain()

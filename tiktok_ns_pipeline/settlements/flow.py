@@ -2,7 +2,7 @@
 
     observe (TikTok) -> foot and stage -> intend -> apply (NetSuite) -> read back -> pay invoices
 
-TikTok is asked once an hour, since statements come once a day. What has landed is decided again when it
+TikTok is asked once an hour (`money_refresh_s`), since statements come once a day. What has landed is decided again when it
 or the mapping changed, and when somebody asks.
 """
 
@@ -68,9 +68,6 @@ from tiktok_ns_pipeline.settlements.reading import SettlementReader
 from tiktok_ns_pipeline.settlements.reading_back import read_documents_back
 from tiktok_ns_pipeline.settlements.staged_rows import staged_rows
 from tiktok_ns_pipeline.settlements.unsettled import UnsettledDesk
-
-READ_EVERY = timedelta(hours=1)
-"""How often TikTok is asked about money."""
 
 _READ_AGAIN = ("statement_does_not_add_up", "malformed_statement")
 """Statements with such an exception are read again each time: TikTok may have mended them."""
@@ -243,7 +240,8 @@ class SettlementsFlow:
         """What TikTok says now; None where it need not be asked, or cannot be."""
         shop = opened[0]
         now = self._runtime.clock.now()
-        is_due = mark.read_at is None or now - mark.read_at >= READ_EVERY or asked
+        every = timedelta(seconds=self._runtime.settings.money_refresh_s)
+        is_due = mark.read_at is None or now - mark.read_at >= every or asked
         if not is_due and shop.code not in self._read_now:
             return None
         self._read_now.discard(shop.code)

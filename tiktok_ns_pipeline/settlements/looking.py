@@ -13,7 +13,6 @@ from tiktok_ns_pipeline.flows.shops import SHOPS_CURSOR
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.mapping import Mapping, Shop
 from tiktok_ns_pipeline.settings import Settings
-from tiktok_ns_pipeline.settlements.flow import READ_EVERY
 from tiktok_ns_pipeline.settlements.marking import ShopMark, mark_name, policy_fingerprint
 from tiktok_ns_pipeline.settlements.planning import REPLAYABLE, is_ours
 from tiktok_ns_pipeline.settlements.reading_back import KINDS_READ_BACK
@@ -53,11 +52,11 @@ def _changed(tx: Transaction, mapping: Mapping, shop: Shop) -> str | None:
 
 
 async def _is_to_be_read(glance: Glance) -> Look:
-    """Whether TikTok was not asked about any shop's money for an hour."""
-    now = glance.clock.now()
+    """Whether TikTok was not asked about some shop's money for a while."""
+    now, every = glance.clock.now(), timedelta(seconds=glance.settings.money_refresh_s)
     for shop, _access in glance.shops():
         with glance.ledger.read() as tx:
             mark = ShopMark.of(tx.cursors.get(mark_name(shop.code)))
-        if mark.read_at is None or now - mark.read_at >= READ_EVERY:
+        if mark.read_at is None or now - mark.read_at >= every:
             return Look(True, f"shop {shop.code}: TikTok is to be asked about money")
-    return Look(False, "nothing is due, and TikTok was asked within the hour")
+    return Look(False, "nothing is due, and TikTok was asked a short while ago")
