@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from tiktok_ns_pipeline.ledger import Ledger
 
-
 # Each of the thousands of clients would read the machine's certificates anew.
 httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
 
