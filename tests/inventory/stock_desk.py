@@ -9,15 +9,24 @@ from typing import Any
 
 from tests.rigging import SOON, in_world
 from tiktok_ns_pipeline.flows.turning import TurnRequest
-from tiktok_ns_pipeline.inventory.flow import RunReport, StockFlow
+from tiktok_ns_pipeline.inventory.deciding import Decider
+from tiktok_ns_pipeline.inventory.flow import StockFlow
+from tiktok_ns_pipeline.inventory.mismatches import offers_as_landed
+from tiktok_ns_pipeline.inventory.report import RunReport
+from tiktok_ns_pipeline.lake import Lake
+from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEMS
 from tiktok_ns_pipeline.ledger.stock import Position
+from tiktok_ns_pipeline.mapping import load_mapping
 from tiktok_ns_pipeline.sandbox.catalogue import listing_of
 from tiktok_ns_pipeline.sandbox.rig import MAPPING, Rig
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.stockroom import count_stock
+from tiktok_ns_pipeline.tiktok.slot import Slot
 
 PUSH_SOON = TurnRequest(budget_s=3600, idle_s=10)
 """A run that ends when nothing was due for ten seconds."""
+AT_ONCE = TurnRequest(budget_s=15, idle_s=10)
+"""A run that does not stay for what is found out later."""
 
 MAIN, WEST, UK = "7000000000000000061", "7000000000000000071", "7000000000000000091"
 """TikTok warehouses: of locations 6 and 7 in the US, and 9 in the UK."""
@@ -73,6 +82,21 @@ def out_of_balance(rig: Rig) -> list[Any]:
         found = tx.stock.verify()
     ledger.close()
     return found
+
+
+def left_to_write(rig: Rig) -> dict[Slot, int]:
+    """What would have to be written if everything were decided anew: nothing, after a run."""
+    mapping = load_mapping(rig.settings.mapping_path)
+    lake, ledger = Lake(rig.settings.lake_url, rig.clock), rig.ledger()
+    with ledger.read() as tx:
+        offers = offers_as_landed(lake, tx, mapping, lake.current(RAW_NETSUITE_ITEMS))
+        decider = Decider(mapping, offers, rig.settings.poll_s)
+        decider.load(tx)
+        decider.learn_demand(tx, rig.clock.now())
+        decision = decider.decide(tx, offers.all(), rig.clock.now())
+    lake.close()
+    ledger.close()
+    return decision.due
 
 
 def with_mapping(*changes: tuple[str, str], shops: Sequence[str] = ("us",)) -> Rules:

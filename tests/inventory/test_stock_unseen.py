@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import SetClock
-from tests.inventory.stock_desk import MAIN, count, post, push, shown, sku_of, told
+from tests.inventory.stock_desk import AT_ONCE, MAIN, count, post, push, shown, sku_of, told
 from tests.sandbox.netsuite_account import line, order
 from tiktok_ns_pipeline.inventory.governing import most_sold_unseen
 from tiktok_ns_pipeline.sandbox.rig import Rig
@@ -52,7 +52,7 @@ class TestStories:
             await post(rig)
             rig.world.stock.edit("us", sku_of("SKU-001"), MAIN, 0)
             await asyncio.sleep(3600)
-            await push(rig)
+            await push(rig, AT_ONCE)
             # Twenty may have been sold; that the others were taken away is set right at once.
             assert (shown(rig), shown(rig, "PACK-6-001")) == (100, 16)
 
@@ -71,6 +71,41 @@ class TestStories:
             await post(rig)
             assert (await push(rig)).dismissed == 1
             assert shown(rig) == 40
+
+        told(story)
+
+    def test_in_a_quiet_shop_tiktok_is_asked_whether_anybody_bought(self) -> None:
+        async def story(rig: Rig) -> None:
+            count(rig, "SKU-001", "6", 40)
+            await push(rig)
+            rig.world.place_order("us", ["SKU-002"])
+            await post(rig)
+            await push(rig)
+            await asyncio.sleep(3600)
+            rig.world.stock.edit("us", sku_of("SKU-001"), MAIN, 33)
+            await push(rig, AT_ONCE)
+            assert shown(rig) == 33
+            assert (await push(rig)).dismissed == 1
+            assert shown(rig) == 40
+
+        told(story)
+
+    def test_units_of_an_order_that_was_not_booked_yet_stay_held_however_long(self) -> None:
+        async def story(rig: Rig) -> None:
+            count(rig, "SKU-001", "6", 40)
+            await push(rig)
+            rig.world.place_order("us", ["SKU-002"])
+            await post(rig)
+            await push(rig)
+            await asyncio.sleep(3600)
+            rig.world.place_order("us", ["SKU-001"] * 5)
+            for _ in range(3):
+                await push(rig)
+                await asyncio.sleep(900)
+            assert shown(rig) == 35
+            await post(rig)
+            await push(rig)
+            assert shown(rig) == 35
 
         told(story)
 

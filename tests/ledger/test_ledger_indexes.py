@@ -32,6 +32,8 @@ QUESTIONS: dict[str, Callable[[Transaction], Any]] = {
     "what is shown of a SKU": lambda tx: tx.stock.balances([StockKey("tiktok", "us", "1729", "W1")]),
     "what an order holds": lambda tx: tx.stock.held([("us", "577")]),
     "who holds an item": lambda tx: tx.stock.holders("40"),
+    "what stock moved": lambda tx: tx.stock.moved_after(5),
+    "which stock NetSuite did not tell": lambda tx: tx.stock.not_read_since("netsuite", SetClock().now()),
     "what was sold lately": lambda tx: tx.stock.since("tiktok", "sale", SetClock().now()),
     "which claims to look at": lambda tx: tx.claims.due("tiktok", "us", 50),
     "whether a claim is to be looked at": lambda tx: tx.claims.is_due(["us", "uk"]),

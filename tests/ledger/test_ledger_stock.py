@@ -189,7 +189,7 @@ def test_unseen_units_end_when_tiktok_shows_them_again_or_nobody_ordered_them(le
 def test_no_more_is_unseen_than_can_have_been_sold(ledger: Ledger) -> None:
     show(ledger, 100)
     with ledger.begin() as tx:
-        assert tx.stock.read_back({SLOT: 0}, PARTS, most={SLOT: 25}) == {SLOT: -100}
+        assert tx.stock.read_back({SLOT: 0}, PARTS, most=lambda fallen: {SLOT: 25}) == {SLOT: -100}
     assert (quantity_of(ledger, SHOWN), quantity_of(ledger, SOLD)) == (0, 6 * 25)
 
 
@@ -228,6 +228,34 @@ def test_who_holds_an_item_is_told(ledger: Ledger, clock: SetClock) -> None:
         holders = tx.stock.holders("40")
         assert tx.stock.holders("41") == {}
     assert holders == {("us", "577", "W1"): 12, ("us", "unseen 1729", "W1"): 6}
+
+
+def test_what_moved_since_a_row_is_told_with_the_first_instant(ledger: Ledger, clock: SetClock) -> None:
+    show(ledger, 10)
+    with ledger.read() as tx:
+        before = tx.stock.newest_position()
+        assert tx.stock.moved_after(before) == {}
+    clock.forward(seconds=1)
+    sold_at = clock.now()
+    hold(ledger, order(clock, "577"))
+    clock.forward(seconds=1)
+    hold(ledger, order(clock, "578"))
+    show(ledger, 8)
+    with ledger.read() as tx:
+        assert tx.stock.moved_after(before) == {SOLD: sold_at, SHOWN: sold_at}
+        assert tx.stock.newest_position() > before
+
+
+def test_what_the_other_system_did_not_tell_again_is_found(ledger: Ledger, clock: SetClock) -> None:
+    told, untold, empty = (netsuite_key(item, "6") for item in ("40", "41", "42"))
+    first = clock.now()
+    for items in ((told, untold, empty), (told,)):
+        with ledger.begin() as tx:
+            units = {told: 5, untold: 5, empty: 0}
+            tx.stock.set_balances("snapshot", [Reading(key, Decimal(units[key])) for key in items])
+        clock.forward(seconds=60)
+    with ledger.read() as tx:
+        assert tx.stock.not_read_since("netsuite", first + timedelta(seconds=30)) == {untold: first}
 
 
 def test_rolled_up_rows_leave_every_balance_as_it_was(ledger: Ledger, clock: SetClock) -> None:

@@ -98,8 +98,10 @@ class StockHandler:
         offers: Offers,
         decider: Decider,
         waits_for: Callable[[], str],
+        to_read_again: dict[SkuKey, datetime],
     ) -> None:
-        """`waits_for` says why nothing may be published now; empty where it may."""
+        """`waits_for` says why nothing may be published now; empty where it may. SKUs whose read-back told
+        nothing are left in `to_read_again`, with the instant."""
         self._runtime = runtime
         self._run_id = run_id
         self._shops = shops
@@ -109,8 +111,7 @@ class StockHandler:
         # Two batches may share stock: what one leaves is the other's.
         self._turns = asyncio.Lock()
         self.counts = PushCounts()
-        self.to_read_again: dict[SkuKey, datetime] = {}
-        """SKUs whose read-back told nothing, and when to read them again."""
+        self._to_read_again = to_read_again
 
     def subject(self, intent: Intent) -> str:
         """The SKU."""
@@ -291,7 +292,7 @@ class StockHandler:
                 raise
             except TikTokError:
                 told = Shown(doubtful=list(overwritten))
-            self.to_read_again |= {(slot.shop, slot.sku_id): again_at for slot in told.doubtful}
+            self._to_read_again |= {(slot.shop, slot.sku_id): again_at for slot in told.doubtful}
             found |= {
                 Slot(shop, stock.sku_id, warehouse_id): level.available
                 for stock in told.stock.values()

@@ -30,7 +30,7 @@ from tiktok_ns_pipeline.lake.tables import (
 from tiktok_ns_pipeline.live_runs import FRESH, RETRIES, SHOWN, LiveRun, dispatched, turn_request
 
 if TYPE_CHECKING:
-    from tiktok_ns_pipeline.inventory.flow import RunReport
+    from tiktok_ns_pipeline.inventory.report import RunReport
     from tiktok_ns_pipeline.ledger.exceptions import OpenException
 
 GROUP = "stock"

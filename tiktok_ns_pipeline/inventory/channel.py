@@ -71,12 +71,13 @@ class ShopStock:
         self._access = access
         self._run_id = run_id
         self._offers = offers
-        self._landed: dict[str, str] | None = None
+        self._landed: dict[str, str] = {}
         self._landed_stock: dict[Slot, tuple[int, int | None]] | None = None
+        self._not_due_before: dict[str, datetime] = {}
 
-    def load(self) -> None:
-        """What is known of the shop's listings from earlier runs."""
-        rows = self._runtime.lake.current(RAW_TIKTOK_PRODUCTS, shop=self._shop.code)
+    def load(self, products: Iterable[Mapping[str, Any]]) -> None:
+        """Take up what is known of listings from earlier runs; products of other shops are passed over."""
+        rows = [row for row in products if row["shop"] == self._shop.code]
         self._landed = {row["product_id"]: _told_of(exact_json.loads(row["payload"])) for row in rows}
         self._offers.learn_products(rows)
 
@@ -148,8 +149,13 @@ class ShopStock:
             self._settle_writes(tx, actual, at)
             certain = {slot: units for slot, units in actual.items() if slot not in doubtful}
             parts = self._offers.parts(keys)
-            most = most_sold(tx, self._shop.code, certain, self._runtime.clock.now())
-            differs = tx.stock.read_back(certain, parts, at=at, reference=reference, most=most)
+            differs = tx.stock.read_back(
+                certain,
+                parts,
+                at=at,
+                reference=reference,
+                most=lambda fallen: most_sold(tx, self._shop.code, fallen, self._runtime.clock.now()),
+            )
             for malformed in reading.malformed:
                 tx.exceptions.open(self._malformed(malformed))
         self._runtime.probe("read back")
@@ -192,14 +198,13 @@ class ShopStock:
         )
 
     def _land_products(self, raws: Sequence[dict[str, Any]], read_at: datetime) -> int:
-        landed = self._landed if self._landed is not None else {}
         rows = [_product_row(raw, read_at) for raw in raws]
         told = {row["product_id"]: _told_of(raw) for row, raw in zip(rows, raws, strict=True)}
-        news = [row for row in rows if landed.get(row["product_id"]) != told[row["product_id"]]]
+        news = [row for row in rows if self._landed.get(row["product_id"]) != told[row["product_id"]]]
         if news:
             self._runtime.lake.land_many(RAW_TIKTOK_PRODUCTS, news, shop=self._shop.code, run_id=self._run_id)
             self._offers.learn_products({**row, "shop": self._shop.code} for row in news)
-        self._landed = landed | told
+        self._landed |= told
         return len(news)
 
     def _land_stock(self, read: Iterable[SkuStock]) -> None:
@@ -239,9 +244,16 @@ class ShopStock:
             self._runtime.lake.land_many(RAW_TIKTOK_STOCK, rows, shop=self._shop.code, run_id=self._run_id)
 
     def _is_due(self, name: str, every: timedelta) -> bool:
+        now = self._runtime.clock.now()
+        if name in self._not_due_before and now < self._not_due_before[name]:
+            # Another process may have read meanwhile; none makes it due sooner.
+            return False
         with self._runtime.ledger.read() as tx:
             stored = tx.cursors.get(name)
-        return stored is None or self._runtime.clock.now() - datetime.fromisoformat(stored) >= every
+        if stored is None:
+            return True
+        self._not_due_before[name] = datetime.fromisoformat(stored) + every
+        return now >= self._not_due_before[name]
 
     def _set(self, name: str, instant: datetime) -> None:
         with self._runtime.ledger.begin() as tx:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from tiktok_ns_pipeline.flows.watermarks import LISTED_WITHIN
 from tiktok_ns_pipeline.inventory.governing import (
@@ -23,10 +23,18 @@ from tiktok_ns_pipeline.inventory.governing import (
 )
 from tiktok_ns_pipeline.inventory.levels import Level, Supply, levels, writes
 from tiktok_ns_pipeline.inventory.observing import FULL_CURSOR
-from tiktok_ns_pipeline.inventory.offers import Offer, Offers
+from tiktok_ns_pipeline.inventory.offers import Offer, Offers, SkuKey
 from tiktok_ns_pipeline.inventory.pools import Listing, Pool, Shelf
 from tiktok_ns_pipeline.ledger import Transaction
-from tiktok_ns_pipeline.ledger.stock import Balance, Position, StockKey, netsuite_key, tiktok_key
+from tiktok_ns_pipeline.ledger.stock import (
+    Account,
+    Balance,
+    MovementKind,
+    Position,
+    StockKey,
+    netsuite_key,
+    tiktok_key,
+)
 from tiktok_ns_pipeline.mapping import Mapping as SellerMapping
 from tiktok_ns_pipeline.tiktok.slot import Slot
 
@@ -43,6 +51,8 @@ _STREAM = 3
 _ZERO = Decimal(0)
 
 Taken = list[tuple[datetime, Decimal]]
+Place = tuple[str, str]
+_Key = TypeVar("_Key")
 
 
 @dataclass(slots=True)
@@ -62,6 +72,12 @@ class Decision:
     """The newest movement that was counted."""
 
     @property
+    def restless(self) -> set[SkuKey]:
+        """SKUs whose number time alone may change: they wait to be written, or stock of theirs is short."""
+        slots = [*self.due, *(slot for slot, level in self.levels.items() if level.mode == "divided")]
+        return {(slot.shop, slot.sku_id) for slot in slots}
+
+    @property
     def shown(self) -> dict[Slot, int]:
         """What TikTok shows, as far as that is known."""
         return {one.slot: one.shown for one in self.listings if one.shown is not None}
@@ -69,13 +85,43 @@ class Decision:
 
 @dataclass(slots=True)
 class Demand:
-    """What was sold and taken lately, for rates."""
+    """What was sold and taken lately, for rates; rows of the books are read once."""
 
     of_slot: dict[Slot, Taken] = field(default_factory=dict[Slot, Taken])
-    of_item: dict[tuple[str, str], Taken] = field(default_factory=dict[tuple[str, str], Taken])
+    of_item: dict[Place, Taken] = field(default_factory=dict[Place, Taken])
     """NetSuite units by item and TikTok warehouse."""
-    elsewhere: dict[tuple[str, str], Taken] = field(default_factory=dict[tuple[str, str], Taken])
+    elsewhere: dict[Place, Taken] = field(default_factory=dict[Place, Taken])
     """NetSuite units that others took, by item and Location."""
+    _read: dict[str, int] = field(default_factory=dict[str, int])
+
+    def learn(self, tx: Transaction, now: datetime) -> None:
+        """Add what is new, and forget what is long ago."""
+        since = now - _LOOKED_BACK
+        _forget(self.of_slot, since)
+        _forget(self.of_item, since)
+        _forget(self.elsewhere, since)
+        for row in self._news(tx, "tiktok", "sale", since):
+            slot = Slot(row.key.shop, row.key.sku, row.key.place)
+            self.of_slot.setdefault(slot, []).append((_counts_from(row), -row.quantity))
+        for row in self._news(tx, "uncommitted", "sale", since):
+            place = (row.key.sku, row.key.place)
+            self.of_item.setdefault(place, []).append((_counts_from(row), row.quantity))
+        for row in self._news(tx, "netsuite", "snapshot", since):
+            if row.quantity < 0:
+                place = (row.key.sku, row.key.place)
+                self.elsewhere.setdefault(place, []).append((row.at, -row.quantity))
+
+    @property
+    def items(self) -> set[str]:
+        """Items that were sold or taken lately."""
+        return {item_id for item_id, _ in (*self.of_item, *self.elsewhere)}
+
+    def _news(
+        self, tx: Transaction, account: Account, movement: MovementKind, since: datetime
+    ) -> list[Position]:
+        rows = tx.stock.since(account, movement, since, after=self._read.get(account, 0))
+        self._read[account] = max((row.id for row in rows), default=self._read.get(account, 0))
+        return rows
 
 
 class Decider:
@@ -139,19 +185,12 @@ class Decider:
 
     def learn_demand(self, tx: Transaction, now: datetime) -> None:
         """What was sold and taken lately, from the books."""
-        since = now - _LOOKED_BACK
-        demand = Demand()
-        for each in tx.stock.since("tiktok", "sale", since):
-            slot = Slot(each.key.shop, each.key.sku, each.key.place)
-            demand.of_slot.setdefault(slot, []).append((_counts_from(each), -each.quantity))
-        for each in tx.stock.since("uncommitted", "sale", since):
-            place = (each.key.sku, each.key.place)
-            demand.of_item.setdefault(place, []).append((_counts_from(each), each.quantity))
-        for each in tx.stock.since("netsuite", "snapshot", since):
-            if each.quantity < 0:
-                place = (each.key.sku, each.key.place)
-                demand.elsewhere.setdefault(place, []).append((each.at, -each.quantity))
-        self._demand = demand
+        self._demand.learn(tx, now)
+
+    @property
+    def lively(self) -> set[str]:
+        """Items that were sold or taken lately."""
+        return self._demand.items
 
     def decide(self, tx: Transaction, offers: Sequence[Offer], now: datetime) -> Decision:
         """What these offers should show; all that share stock with one of them belong to them."""
@@ -264,6 +303,15 @@ class Decider:
             elsewhere_s=self._elsewhere_s,
             before=self._modes.get(shelf, "open"),
         )
+
+
+def _forget(taken: dict[_Key, Taken], since: datetime) -> None:
+    for key, each in list(taken.items()):
+        kept = [one for one in each if one[0] >= since]
+        if kept:
+            taken[key] = kept
+        else:
+            del taken[key]
 
 
 def _counts_from(sale: Position) -> datetime:

@@ -17,6 +17,7 @@ from tiktok_ns_pipeline.inventory.flow import BASIS_CURSOR, KINDS, REPLAYED_KIND
 from tiktok_ns_pipeline.inventory.observing import FULL_CURSOR, SAVED_CURSOR, STOPPED_CURSOR
 from tiktok_ns_pipeline.inventory.reading import NEWEST_SINCE
 from tiktok_ns_pipeline.inventory.selling import looked_cursor
+from tiktok_ns_pipeline.inventory.unseen import is_to_be_found_out
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS
 from tiktok_ns_pipeline.ledger import Transaction
@@ -50,6 +51,8 @@ def _known_work(tx: Transaction, mapping: Mapping, settings: Settings, clock: Cl
         return "TikTok told of products or stock"
     if any(map(is_of_this_flow, tx.exceptions.asked_for_replay((*REPLAYED_KINDS, *ENGINE_KINDS)))):
         return "somebody asked for a replay"
+    if is_to_be_found_out(tx.stock.unseen().values(), clock.now()):
+        return "units are missing that no order explains"
     return _due_reading(tx, mapping, clock) or _landed_orders(tx, published, settings, clock)
 
 

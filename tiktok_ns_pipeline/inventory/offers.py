@@ -7,6 +7,7 @@ state in which TikTok takes no stock. An offer that is left alone still draws fr
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,6 +29,7 @@ from tiktok_ns_pipeline.tiktok.slot import Slot
 SkuKey = tuple[str, str]
 """Shop code and TikTok SKU id."""
 
+_LISTED = ("shop", "sku_id", "product_id", "seller_sku", "status", "warehouse_ids", "draws", "left_alone")
 _DELETED = "DELETED"
 _BUNDLE = "COMBINED_PRODUCT"
 
@@ -86,6 +88,9 @@ class Offers:
         self._by_key: dict[SkuKey, Offer] = {}
         self._on_shelf: dict[Shelf, list[SkuKey]] = {}
         self._of_item: dict[str, list[SkuKey]] = {}
+        self._changed: set[SkuKey] = set()
+        self._items_of_changed: set[str] = set()
+        self._basis: str | None = None
 
     def learn_goods(self, items: ItemIndex, kits: Kits) -> None:
         """What SKUs and kits are in NetSuite, as it is now."""
@@ -115,7 +120,7 @@ class Offers:
 
     def rebuild(self) -> None:
         """Decide anew what every SKU is, and which of them share stock."""
-        self._by_key.clear()
+        before, self._by_key, self._basis = self._by_key, {}, None
         for (shop_code, _), product in self._parsed.items():
             shop = self._mapping.shops.get(shop_code)
             if shop is None or isinstance(product, WireError) or product.status == _DELETED:
@@ -129,6 +134,29 @@ class Offers:
                 self._on_shelf.setdefault(shelf, []).append(key)
             for draw in offer.draws:
                 self._of_item.setdefault(draw.item_id, []).append(key)
+        for key in before.keys() | self._by_key.keys():
+            old, new = before.get(key), self._by_key.get(key)
+            if old != new:
+                self._changed.add(key)
+                self._items_of_changed |= {draw.item_id for one in (old, new) if one for draw in one.draws}
+
+    def take_changed(self) -> tuple[set[SkuKey], set[str]]:
+        """SKUs that became something else since this was asked last, and the items of which they are or
+        were."""
+        changed = self._changed, self._items_of_changed
+        self._changed, self._items_of_changed = set(), set()
+        return changed
+
+    def basis(self) -> str:
+        """A fingerprint of the mapping and of all that is listed: equal ones mean equal offers."""
+        if self._basis is None:
+            told = hashlib.sha256(self._mapping.fingerprint().encode())
+            for _, offer in sorted(self._by_key.items()):
+                # How a SKU's stock is decided follows from the mapping.
+                told.update(repr([getattr(offer, name) for name in _LISTED]).encode())
+            told.update(repr(sorted(map(repr, self.troubles()))).encode())
+            self._basis = told.hexdigest()
+        return self._basis
 
     def __len__(self) -> int:
         return len(self._by_key)

@@ -15,10 +15,13 @@ from typing import Any
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.inventory.applying import STOCK_KINDS
 from tiktok_ns_pipeline.inventory.deciding import Decision, terms_of
+from tiktok_ns_pipeline.inventory.levels import Level, Supply
 from tiktok_ns_pipeline.inventory.observing import CHANNEL, NetSuiteStock
 from tiktok_ns_pipeline.inventory.offers import Offer, Offers, SkuKey
+from tiktok_ns_pipeline.inventory.pools import Shelf
 from tiktok_ns_pipeline.lake.tables import STAGED_STOCK_LEVELS
 from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.exceptions import NewException
 from tiktok_ns_pipeline.ledger.facts import STOCK_LEVEL
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent, IntentState, NewIntent
 from tiktok_ns_pipeline.runtime import Runtime
@@ -36,6 +39,9 @@ LISTING_KINDS = (UNMAPPED, UNMAPPED_WAREHOUSE, MALFORMED_LISTING)
 
 _ZERO = Decimal(0)
 _UNSEEN = "unseen "
+
+_Told = tuple[str, int | None, str | None]
+"""Outcome, level and reason, as they are landed."""
 
 
 @dataclass(slots=True)
@@ -64,8 +70,7 @@ class StockPlanner:
     runtime: Runtime
     run_id: str
     report: PlanReport = field(default_factory=PlanReport)
-    _staged: dict[Slot, tuple[Any, ...]] | None = None
-    _troubled: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _staged: dict[Slot, _Told] | None = None
 
     def plan(
         self, tx: Transaction, decision: Decision, since: Mapping[str, datetime], *, is_stopped: bool
@@ -155,10 +160,9 @@ class StockPlanner:
                     kinds=LISTING_KINDS,
                 )
 
-    def tell_of_unknown(self, tx: Transaction, decision: Decision, *, is_of_all: bool) -> None:
+    def tell_of_unknown(self, tx: Transaction, decision: Decision, *, is_review: bool) -> None:
         """Items that NetSuite does not return any more: kept, then held or zero, by the mapping."""
         rules = self.runtime.mapping.stock.unknown
-        self.report.held = sum(level.quantity is None for level in decision.levels.values())
         published = {
             draw.item_id for offer in decision.offers if not offer.left_alone for draw in offer.draws
         }
@@ -178,56 +182,47 @@ class StockPlanner:
                     f"{last_at:%Y-%m-%d %H:%M}Z. Its level stays until {until:%H:%M}Z and then {then}.",
                 )
             )
-        if is_of_all:
+        if is_review:
             for one in tx.exceptions.list(kinds=(UNKNOWN,)):
                 if one.subject.removeprefix("item ") not in decision.unknown:
                     self._clear(tx, one.subject, (UNKNOWN,), "NetSuite returns its stock again")
 
     def tell_of_oversold(self, tx: Transaction, decision: Decision, netsuite: NetSuiteStock) -> None:
         """Items of which more was sold than there is; backordered ones stay so until they are served."""
+        told = {one.subject.removeprefix("item ") for one in tx.exceptions.list(kinds=(OVERSOLD,))}
+        suspect = {
+            shelf: netsuite.backordered(shelf.item_id, shelf.pool)
+            for shelf, supply in decision.supplies.items()
+            if supply.free < 0 or shelf.item_id in told
+        }
+        holders = tx.stock.holders_of({shelf.item_id for shelf in suspect})
         short: set[str] = set()
-        known: set[str] = set()
-        for shelf, supply in decision.supplies.items():
-            known.add(shelf.item_id)
-            waiting = netsuite.backordered(shelf.item_id, shelf.pool)
-            if supply.free >= 0 and not (waiting and f"item {shelf.item_id}" in self._oversold(tx)):
-                continue
-            if supply.free < 0 and self._is_guessed(tx, shelf.item_id):
+        for shelf, waiting in suspect.items():
+            supply, held = decision.supplies[shelf], holders.get(shelf.item_id, {})
+            is_guessed = any(reference.startswith(_UNSEEN) for _, reference, _ in held)
+            if (supply.free >= 0 and not waiting) or (supply.free < 0 and is_guessed):
                 continue
             short.add(shelf.item_id)
-            missing = max(-supply.free, waiting)
-            orders = self._orders_of(tx, shelf.item_id, supply.uncommitted)
-            tx.exceptions.open(
-                self.runtime.reporter.exception(
-                    OVERSOLD,
-                    channel=CHANNEL,
-                    shop="*",
-                    subject=f"item {shelf.item_id}",
-                    cause=f"locations:{','.join(shelf.pool)}",
-                    message=f"Item {shelf.item_id} is short of {missing.normalize():f} units at locations "
-                    f"{', '.join(shelf.pool)}: NetSuite can promise "
-                    f"{sum(supply.available.values(), _ZERO).normalize():f}, and {orders} TikTok orders that "
-                    f"it does not know yet want {sum(supply.uncommitted.values(), _ZERO).normalize():f}.",
-                )
-            )
-        self.report.oversold = len(short)
-        for subject in self._oversold(tx):
-            item_id = subject.removeprefix("item ")
-            if item_id in known and item_id not in short:
-                self._clear(tx, subject, (OVERSOLD,), "what was sold can be delivered")
+            orders = {(shop, order) for shop, order, place in held if place in supply.uncommitted}
+            tx.exceptions.open(self._oversold(shelf, supply, waiting, len(orders)))
+        looked_at = {shelf.item_id for shelf in suspect}
+        self.report.oversold = len((told - looked_at) | short)
+        for item_id in sorted((looked_at & told) - short):
+            self._clear(tx, f"item {item_id}", (OVERSOLD,), "what was sold can be delivered")
 
-    @staticmethod
-    def _oversold(tx: Transaction) -> set[str]:
-        return {one.subject for one in tx.exceptions.list(kinds=(OVERSOLD,))}
-
-    @staticmethod
-    def _is_guessed(tx: Transaction, item_id: str) -> bool:
-        """Whether units of it are held for sales that no order explains yet."""
-        return any(reference.startswith(_UNSEEN) for _, reference, _ in tx.stock.holders(item_id))
-
-    @staticmethod
-    def _orders_of(tx: Transaction, item_id: str, warehouses: Mapping[str, Decimal]) -> int:
-        return len({(shop, order) for shop, order, place in tx.stock.holders(item_id) if place in warehouses})
+    def _oversold(self, shelf: Shelf, supply: Supply, waiting: Decimal, orders: int) -> NewException:
+        missing = max(-supply.free, waiting)
+        return self.runtime.reporter.exception(
+            OVERSOLD,
+            channel=CHANNEL,
+            shop="*",
+            subject=f"item {shelf.item_id}",
+            cause=f"locations:{','.join(shelf.pool)}",
+            message=f"Item {shelf.item_id} is short of {missing.normalize():f} units at locations "
+            f"{', '.join(shelf.pool)}: NetSuite can promise "
+            f"{sum(supply.available.values(), _ZERO).normalize():f}, and {orders} TikTok orders that "
+            f"it does not know yet want {sum(supply.uncommitted.values(), _ZERO).normalize():f}.",
+        )
 
     def _clear(self, tx: Transaction, subject: str, kinds: Sequence[str], reason: str) -> None:
         tx.exceptions.clear(channel=CHANNEL, shop="*", subject=subject, reason=reason, kinds=kinds)
@@ -242,15 +237,16 @@ class StockPlanner:
         rows: dict[str, list[dict[str, Any]]] = {}
         for offer in decision.offers:
             for slot in offer.slots:
-                row = _row(offer, slot, decision, shown.get(slot), now)
-                told = (row["outcome"], row["level"], row["reason"])
+                told = _told(offer, decision.levels.get(slot))
                 if staged.get(slot) != told:
                     staged[slot] = told
+                    row = _row(offer, slot, told, decision, shown.get(slot), now)
                     rows.setdefault(slot.shop, []).append(row)
+        self.report.held = sum(outcome == "held" for outcome, _, _ in staged.values())
         for shop, of_shop in rows.items():
             self.runtime.lake.land_many(STAGED_STOCK_LEVELS, of_shop, shop=shop, run_id=self.run_id)
 
-    def _known(self) -> dict[Slot, tuple[Any, ...]]:
+    def _known(self) -> dict[Slot, _Told]:
         if self._staged is None:
             names = ("shop", "sku_id", "warehouse_id", "outcome", "level", "reason")
             rows = self.runtime.lake.current(STAGED_STOCK_LEVELS, columns=names)
@@ -280,16 +276,20 @@ def _due(decision: Decision) -> dict[SkuKey, dict[Slot, int]]:
     return found
 
 
-def _row(offer: Offer, slot: Slot, decision: Decision, shown: int | None, now: datetime) -> dict[str, Any]:
-    level = decision.levels.get(slot)
+def _told(offer: Offer, level: Level | None) -> _Told:
     if offer.left_alone:
-        outcome, reason = ("parked" if offer.troubles else "skipped"), offer.left_alone
-    elif level is None or level.quantity is None:
+        return "parked" if offer.troubles else "skipped", None, offer.left_alone
+    if level is None or level.quantity is None:
         missing = ", ".join(level.unknown) if level else ""
-        outcome, reason = "held", f"the stock of item {missing or 'of it'} is not known"
-    else:
-        outcome, reason = "staged", None
-    is_staged = outcome == "staged" and level is not None
+        return "held", None, f"the stock of item {missing or 'of it'} is not known"
+    return "staged", level.quantity, None
+
+
+def _row(
+    offer: Offer, slot: Slot, told: _Told, decision: Decision, shown: int | None, now: datetime
+) -> dict[str, Any]:
+    level = decision.levels.get(slot)
+    outcome, quantity, reason = told
     return {
         "channel": CHANNEL,
         "day": now.date(),
@@ -297,7 +297,7 @@ def _row(offer: Offer, slot: Slot, decision: Decision, shown: int | None, now: d
         "warehouse_id": slot.warehouse_id,
         "seller_sku": offer.seller_sku or None,
         "outcome": outcome,
-        "level": level.quantity if is_staged and level else None,
+        "level": quantity,
         "shown": shown,
         "scarce": level.mode == "divided" if level else None,
         "reason": reason,

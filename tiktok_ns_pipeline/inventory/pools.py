@@ -8,7 +8,7 @@ share a shelf, directly or through others, are decided together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -52,11 +52,11 @@ class Listing:
     """What TikTok shows now; None where that is not known."""
     publishes: bool = True
     """False where the number is not ours to change: its units are still on the shelf."""
+    shelves: tuple[Shelf, ...] = field(init=False, compare=False, repr=False)
+    """What it draws from."""
 
-    @property
-    def shelves(self) -> tuple[Shelf, ...]:
-        """What it draws from."""
-        return tuple(Shelf(draw.item_id, self.pool) for draw in self.draws)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shelves", tuple(Shelf(draw.item_id, self.pool) for draw in self.draws))
 
 
 def draws_of(parts: Iterable[Part], kits: Kits) -> tuple[Draw, ...]:

@@ -10,7 +10,7 @@ version of the order never holds more again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from typing import Any
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.inventory.demand import Demand, demand_of
-from tiktok_ns_pipeline.inventory.observing import CHANNEL, OrderKey
+from tiktok_ns_pipeline.inventory.observing import CHANNEL
 from tiktok_ns_pipeline.inventory.pools import Kits
 from tiktok_ns_pipeline.lake import Following
 from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_ORDERS, STAGED_SALES_ORDERS
@@ -93,6 +93,14 @@ class OrdersFollowed:
         self._done |= {order_id: _version(row, staged.get(order_id)) for order_id, row in news.items()}
         return sold
 
+    def are_booked(self, order_ids: Collection[str]) -> bool:
+        """Whether all of these orders have landed and are in the books."""
+        landed = {row["order_id"]: row["landed_at"] for row in self._orders.of(order_ids)}
+        return all(
+            order_id in landed and (order_id in self._done or landed[order_id] <= self._since)
+            for order_id in order_ids
+        )
+
     def keep(self, tx: Transaction) -> None:
         """Note how far this run looked, for whoever asks whether there is work."""
         if self._looked_at is not None:
@@ -161,16 +169,6 @@ class OrdersFollowed:
             columns=columns,
             since=self._since,
         )
-
-
-def items_of(movements: Iterable[Movement]) -> set[str]:
-    """Items that movements are about."""
-    return {each.key.sku for each in movements if each.key.account in ("uncommitted", "netsuite")}
-
-
-def skus_of(movements: Iterable[Movement]) -> set[OrderKey]:
-    """Shop and TikTok SKU id of the SKUs that movements are about."""
-    return {(each.key.shop, each.key.sku) for each in movements if each.key.account in ("tiktok", "unseen")}
 
 
 def _version(row: Mapping[str, Any], staged: Mapping[str, Any] | None) -> tuple[datetime, datetime | None]:

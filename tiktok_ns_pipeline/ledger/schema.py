@@ -39,7 +39,10 @@ class UtcInstant(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         instant = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return instant.astimezone(UTC)
+        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+
+
+_MILLION = 1_000_000
 
 
 class Quantity(sa.types.TypeDecorator[Decimal]):
@@ -67,6 +70,8 @@ class Quantity(sa.types.TypeDecorator[Decimal]):
         """Give the quantity back as it was put in, without zeros after the point."""
         if value is None:
             return None
+        if isinstance(value, int) and dialect.name == "sqlite" and not value % _MILLION:
+            return Decimal(value // _MILLION)
         exact = Decimal(value).scaleb(-6) if dialect.name == "sqlite" else Decimal(value)
         whole = exact.to_integral_value()
         return whole if whole == exact else exact.normalize()

@@ -18,7 +18,7 @@ balance; one writer at a time posts, so that a later row has a larger id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -171,6 +171,10 @@ class Mismatch:
 
 
 _INSERT = sa.insert(schema.stock_positions)
+_BALANCES = sa.select(
+    *(schema.stock_balances.c[name] for name in (*_KEY, "quantity", "position_id", "changed_at", "read_at"))
+)
+_NEWEST = sa.select(sa.func.coalesce(sa.func.max(schema.stock_positions.c.id), 0))
 _ADD = insert_or_update(
     schema.stock_balances, key=_KEY, changing=["position_id", "changed_at"], adding=["quantity"]
 )
@@ -198,10 +202,7 @@ class Stock:
         if not movements:
             return
         self._be_alone()
-        table = schema.stock_positions
-        newest = self._connection.execute(
-            sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))
-        ).scalar_one()
+        newest = self.newest_position()
         sums: dict[StockKey, tuple[Decimal, int]] = {}
         held: dict[tuple[StockKey, str], Decimal] = {}
         rows: list[dict[str, object]] = []
@@ -255,6 +256,15 @@ class Stock:
         self._be_alone()
         self.post(known)
         balances = self.balances([reading.key for reading in readings])
+        return [*known, *self._set(movement, readings, balances, at or self._now)]
+
+    def _set(
+        self,
+        movement: MovementKind,
+        readings: Sequence[Reading],
+        balances: Mapping[StockKey, Balance],
+        at: datetime,
+    ) -> list[Movement]:
         posted: list[Movement] = []
         for reading in {reading.key: reading for reading in readings}.values():
             balance = balances.get(reading.key)
@@ -262,7 +272,6 @@ class Stock:
             if difference or balance is None:
                 posted.append(Movement(reading.key, movement, difference, reading.reference))
         self.post(posted)
-        instant = at or self._now
         if readings:
             self._connection.execute(
                 _READ,
@@ -272,12 +281,12 @@ class Stock:
                         "quantity": _ZERO,
                         "position_id": 0,
                         "changed_at": self._now,
-                        "read_at": instant,
+                        "read_at": at,
                     }
                     for key in dict.fromkeys(reading.key for reading in readings)
                 ],
             )
-        return [*known, *posted]
+        return posted
 
     def read_back(
         self,
@@ -286,21 +295,22 @@ class Stock:
         *,
         at: datetime | None = None,
         reference: str = "",
-        most: Mapping[Slot, int] | None = None,
+        most: Callable[[Sequence[Slot]], Mapping[Slot, int]] | None = None,
     ) -> dict[Slot, int]:
         """TikTok shows this. Returns by how much it differs from its balance, where it does.
 
         What it shows fewer is `unseen`: held for an order that we will see, of the items in `parts`
-        ((shop, SKU id) -> item id -> NetSuite units in one unit), but of a slot in `most` not more units
-        than that: so many can have been sold. What it shows more ends `unseen` again. A first reading
+        ((shop, SKU id) -> item id -> NetSuite units in one unit). `most` is asked about slots that show
+        fewer: so many units can have been sold. What it shows more ends `unseen` again. A first reading
         differs from nothing.
         """
         self._be_alone()
         before = self.balances([tiktok_key(slot) for slot in actual])
-        self.set_balances(
+        self._set(
             "read_back",
             [Reading(tiktok_key(slot), Decimal(units), reference) for slot, units in actual.items()],
-            at=at,
+            before,
+            at or self._now,
         )
         differs: dict[Slot, int] = {}
         for slot, units in actual.items():
@@ -308,9 +318,11 @@ class Stock:
             if balance is not None and balance.read_at is not None and balance.quantity != units:
                 differs[slot] = int(units - balance.quantity)
         unseen = self.unseen(differs)
+        fallen = [slot for slot, difference in differs.items() if difference < 0]
+        limits: Mapping[Slot, int] = most(fallen) if most is not None and fallen else {}
         for slot, difference in differs.items():
             if difference < 0:
-                units = min(-difference, (most or {}).get(slot, -difference))
+                units = min(-difference, limits.get(slot, -difference))
                 self.book_unseen(slot, Decimal(units), parts.get((slot.shop, slot.sku_id), {}))
             elif slot in unseen:
                 self.dismiss_unseen(slot, min(Decimal(difference), unseen[slot].units))
@@ -380,11 +392,17 @@ class Stock:
 
     def holders(self, item_id: str) -> dict[tuple[str, str, str], Decimal]:
         """What of an item is held for orders, and for sales unseen, by (shop, reference, warehouse)."""
+        return self.holders_of([item_id]).get(item_id, {})
+
+    def holders_of(self, items: Collection[str]) -> dict[str, dict[tuple[str, str, str], Decimal]]:
+        """The same of several items, by item; those of which nothing is held are left out."""
         table = schema.stock_holds
-        statement = sa.select(table).where(schema.IS_HELD, table.c.sku == item_id)
-        return {
-            (row.shop, row.reference, row.place): row.quantity for row in self._connection.execute(statement)
-        }
+        found: dict[str, dict[tuple[str, str, str], Decimal]] = {}
+        for some in _chunks(sorted(set(items))):
+            statement = sa.select(table).where(schema.IS_HELD, table.c.sku.in_(some))
+            for row in self._connection.execute(statement):
+                found.setdefault(row.sku, {})[(row.shop, row.reference, row.place)] = row.quantity
+        return found
 
     # Unseen sales
 
@@ -452,7 +470,7 @@ class Stock:
     ) -> dict[StockKey, Balance]:
         """All balances of an account, or those of a shop, or of some SKUs (items)."""
         table = schema.stock_balances
-        statement = sa.select(table).where(table.c.account == account)
+        statement = _BALANCES.where(table.c.account == account)
         if shop is not None:
             statement = statement.where(table.c.shop == shop)
         statements = (
@@ -461,11 +479,9 @@ class Stock:
             else [statement.where(table.c.sku.in_(some)) for some in _chunks(sorted(set(skus)))]
         )
         return {
-            StockKey(row.account, row.shop, row.sku, row.place): Balance(
-                row.quantity, row.position_id, row.changed_at, row.read_at
-            )
+            StockKey(*of_key): Balance(quantity, position_id, changed_at, read_at)
             for each in statements
-            for row in self._connection.execute(each)
+            for *of_key, quantity, position_id, changed_at, read_at in self._connection.execute(each)
         }
 
     def newest(self, account: Account, skus: Iterable[str]) -> dict[str, int]:
@@ -499,13 +515,39 @@ class Stock:
             statement = statement.where(table.c.place == place)
         return self._positions(statement.order_by(table.c.id.desc()).limit(limit))
 
-    def since(self, account: Account, movement: MovementKind, instant: datetime) -> list[Position]:
-        """Rows of one movement posted at or after an instant, oldest first: of what rates are made."""
+    def since(
+        self, account: Account, movement: MovementKind, instant: datetime, *, after: int = 0
+    ) -> list[Position]:
+        """Rows of one movement posted at or after an instant, and after the row `after`, oldest first: of
+        what rates are made."""
         table = schema.stock_positions
         statement = sa.select(table).where(
             table.c.account == account, table.c.movement == movement, table.c.at >= instant
         )
+        if after:
+            statement = statement.where(table.c.id > after)
         return self._positions(statement.order_by(table.c.at, table.c.id))
+
+    def newest_position(self) -> int:
+        """The id of the newest row; 0 where there is none."""
+        return self._connection.execute(_NEWEST).scalar_one()
+
+    def moved_after(self, position_id: int) -> dict[StockKey, datetime]:
+        """The balances that moved by rows newer than that one, and when each of them did so first."""
+        table = schema.stock_positions
+        statement = sa.select(*(table.c[name] for name in _KEY), table.c.at).where(table.c.id > position_id)
+        found: dict[StockKey, datetime] = {}
+        for *of_key, at in self._connection.execute(statement.order_by(table.c.id)):
+            found.setdefault(StockKey(*of_key), at)
+        return found
+
+    def not_read_since(self, account: Account, instant: datetime) -> dict[StockKey, datetime]:
+        """Balances that are something, and that the other system stated last before an instant: when."""
+        table = schema.stock_balances
+        statement = sa.select(*(table.c[name] for name in _KEY), table.c.read_at).where(
+            table.c.account == account, table.c.read_at < instant, table.c.quantity != _ZERO
+        )
+        return {StockKey(*of_key): read_at for *of_key, read_at in self._connection.execute(statement)}
 
     def verify(self) -> list[Mismatch]:
         """Balances that are not the sum of their rows, or of what orders hold. Reads everything."""
