@@ -2,8 +2,8 @@
 
     observe (TikTok) -> foot and stage -> intend -> apply (NetSuite) -> read back -> pay invoices
 
-TikTok is asked once an hour (`money_refresh_s`), since statements come once a day. What has landed is decided again when it
-or the mapping changed, and when somebody asks.
+TikTok is asked once an hour (`money_refresh_s`), since statements come once a day. What has landed is
+decided again when it or the mapping changed, and when somebody asks.
 """
 
 from __future__ import annotations
