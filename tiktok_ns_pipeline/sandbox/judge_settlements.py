@@ -116,7 +116,7 @@ def judge_settlements(
     """Score the books by the truth. Roles that no account has are not judged.
 
     `orders` tells by shop where its orders stand; without it every account of the role clearing is every
-    shop's. Of a shop that is not in it nothing but payouts is judged. `unsold` are orders that the books
+    shop's. Of a shop that is not in it payouts alone are judged, and not what they clear. `unsold` are orders that the books
     cannot carry, so that only payouts are about them.
     """
     lines = list(lines)
@@ -127,7 +127,7 @@ def judge_settlements(
     findings.unbalanced = sorted(
         name for name, own in documents.items() if sum((line.amount for line in own), ZERO)
     )
-    _judge_payouts(findings, documents, truth, accounts)
+    _judge_payouts(findings, documents, truth, accounts, truth.shops if orders is None else orders)
     if orders is None:
         clearing = {account for account, role in accounts.items() if role == "clearing"}
         one_for_all = [replace(line, account="") for line in lines if line.account in clearing]
@@ -171,6 +171,7 @@ def _judge_payouts(
     documents: Mapping[str, list[BookLine]],
     truth: FinanceTruth,
     accounts: Mapping[str, Role],
+    clearing: Collection[str],
 ) -> None:
     posted: dict[str, list[list[BookLine]]] = defaultdict(list)
     for own in documents.values():
@@ -193,11 +194,11 @@ def _judge_payouts(
                 sums[role] += line.amount
         if elsewhere:
             findings.elsewhere[payment_id] = elsewhere
-        roles = truth.payments[payment_id].roles
+        true = truth.payments[payment_id]
         wrong = [
-            WrongAmount(payment_id, role, sums[role], roles[role])
+            WrongAmount(payment_id, role, sums[role], true.roles[role])
             for role in judged
-            if sums[role] != roles[role]
+            if sums[role] != true.roles[role] and (role != "clearing" or true.payment.shop in clearing)
         ]
         findings.wrong += wrong
         findings.right += not wrong and len(posted[payment_id]) == 1

@@ -27,6 +27,7 @@ from tiktok_ns_pipeline.fulfilment.flow import FulfilmentFlow
 from tiktok_ns_pipeline.inventory.flow import StockFlow
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.orders.flow import OrdersFlow, RunReport, RunRequest
+from tiktok_ns_pipeline.refunds.flow import RefundsFlow, RefundsRequest
 from tiktok_ns_pipeline.runtime import Runtime, open_runtime
 from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.catalogue import APP_KEY, APP_SECRET, AUTH_CODE
@@ -74,13 +75,12 @@ ORDER_ACCOUNTS = {"us": OrderAccounts("125"), "uk": OrderAccounts("126", receiva
 """Where their orders stand until they are paid, by the same."""
 
 ROLES: dict[str, Role] = {
-    **dict.fromkeys(("125", "126", "127", "54", "58", "55"), "clearing"),
+    **dict.fromkeys(("125", "126", "127"), "clearing"),
     **dict.fromkeys(("128", "129", "130"), "bank"),
     **dict.fromkeys(("140", "141", "142"), "reserve"),
     "636": "taxes",
 }
-"""What accounts are for in payouts, by the same; Vietnam's sales are cleared where they are earned. The
-accounts of fees, shipping and adjustments are shared."""
+"""What accounts are for in payouts, by the same. Those of fees, shipping and adjustments are shared."""
 
 
 class SimulatedCrash(BaseException):
@@ -98,9 +98,11 @@ class Flows:
     stock: StockFlow
     settlements: SettlementsFlow | None
     """None where TikTok settles nothing."""
+    refunds: RefundsFlow | None
+    """None where no buyer gives anything back."""
 
     @classmethod
-    def of(cls, runtime: Runtime, run_id: str, *, settles: bool) -> Flows:
+    def of(cls, runtime: Runtime, run_id: str, *, settles: bool, returns: bool) -> Flows:
         """The flows over one runtime."""
         return cls(
             OrdersFlow(runtime, run_id),
@@ -109,17 +111,27 @@ class Flows:
             BillingFlow(runtime, run_id),
             StockFlow(runtime, run_id),
             SettlementsFlow(runtime, run_id) if settles else None,
+            RefundsFlow(runtime, run_id) if returns else None,
         )
 
     @property
     def dispatched(self) -> list[DispatchReport]:
         """What each of them has carried out."""
-        flows = (self.orders, self.closures, self.shipments, self.billing, self.stock, self.settlements)
+        flows = (
+            self.orders,
+            self.closures,
+            self.shipments,
+            self.billing,
+            self.stock,
+            self.settlements,
+            self.refunds,
+        )
         return [flow.report.dispatch for flow in flows if flow is not None]
 
     async def run(self, *, budget_s: float, idle_s: float) -> None:
         """Side by side, until each has nothing to do or is out of time; what one dies of ends all."""
         turn = TurnRequest(budget_s=budget_s, idle_s=idle_s)
+        refunds = RefundsRequest(budget_s=budget_s, idle_s=idle_s)
         running = [
             asyncio.create_task(work)
             for work in (
@@ -129,6 +141,7 @@ class Flows:
                 self.billing.run(turn),
                 self.stock.run(turn),
                 *([self.settlements.run(turn)] if self.settlements else []),
+                *([self.refunds.run(refunds)] if self.refunds else []),
             )
         ]
         try:
@@ -241,13 +254,21 @@ class Rig:
 
     async def run_all(self, *, budget_s: float, idle_s: float) -> None:
         """One process of the pipeline with all its flows. Raises SimulatedCrash when it dies."""
-        async with self.runtime() as runtime:
+        # Who polls rarely is alone, too: renewing slots besides would be most of what happens.
+        async with self.runtime(governor_renew_s=max(600.0, self.settings.poll_s)) as runtime:
             for table in runtime.lake.tables_present():
                 # As the nightly job does; nobody else reads in the meantime.
                 runtime.lake.compact(table, timedelta(0), at_least=4)
-            flows = Flows.of(runtime, f"run-{self._runs}", settles=self.world.mix.settles)
+            flows = Flows.of(
+                runtime, f"run-{self._runs}", settles=self.world.mix.settles, returns=self.gives_back
+            )
             self.flows.append(flows)
             await flows.run(budget_s=budget_s, idle_s=idle_s)
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether buyers of this world give anything back, or did."""
+        return self.world.mix.returned > 0 or next(self.world.returns.store.all(), None) is not None
 
     async def run(self, request: RunRequest | None = None) -> RunReport:
         """One process of the orders flow alone. Raises SimulatedCrash when it dies."""
