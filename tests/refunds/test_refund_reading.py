@@ -38,7 +38,7 @@ async def decide_and_store(sold: Refunded, status: str) -> tuple[Books, Decision
         terms = Terms(shop, shop.refunds, rules, Periods.unseen(), runtime.clock.now())
         decision = stage(claim, standing, books, prices, terms)
         with runtime.ledger.begin() as tx:
-            store(runtime, tx, claim, decision)
+            store(runtime, tx, claim.shop, claim.id, decision)
         return books, decision
 
 

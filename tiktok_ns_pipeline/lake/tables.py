@@ -482,7 +482,9 @@ NETSUITE_REFUNDS = _table(
     Column("netsuite_id", "VARCHAR", "Internal id of the record.", required=True),
     Column("tran_id", "VARCHAR", "Document number."),
     Column("external_id", "VARCHAR", "External id; null of a record that the pipeline did not make."),
-    Column("status", "VARCHAR", "Status letter (N 2.12); null where NetSuite no longer has the record."),
+    Column(
+        "status", "VARCHAR", "Status letter (N 2.12), empty where it has none; null where the record is gone."
+    ),
     Column("expected_total", "DECIMAL(38,12)", "What it should come to; null where it has no amount."),
     Column("total", "DECIMAL(38,12)", "What it comes to; null where it has no amount or is gone."),
     Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
@@ -917,6 +919,36 @@ CLEARING_RECONCILIATION = _table(
     newest="day",
 )
 
+CLEARING_MOVEMENTS = _table(
+    "clearing_movements",
+    "What moves on clearing accounts, as their proofs read it in both systems, so that the next proof reads "
+    "what changed: one row per order of each document or statement, and one for what is about no order. A "
+    "new reading of a document replaces all of its rows. Filed under the UTC day of reading.",
+    Column("account", "VARCHAR", "Internal id of the clearing account.", required=True),
+    Column(
+        "source",
+        "VARCHAR",
+        "`netsuite` a document, `tiktok` a statement, `proof` that everything was read from the beginning.",
+        required=True,
+    ),
+    Column("document_id", "VARCHAR", "NetSuite's internal id, or TikTok's statement id.", required=True),
+    Column("order_id", "VARCHAR", "TikTok's order id; empty for what is about no order.", required=True),
+    Column("currency", "VARCHAR", "Currency of the amounts (ISO 4217)."),
+    Column("amount", "DECIMAL(38,12)", "What it posts, debit positive; of a statement, what leaves."),
+    Column("refunded", "DECIMAL(38,12)", "Of a statement: how much of this buyers gave back; negative."),
+    Column("name", "VARCHAR", "What people call the document; null where it is gone."),
+    Column("payouts", "VARCHAR", "Payments and statements that it says it books, with commas."),
+    Column("is_exchange", "BOOLEAN", "Whether it books a difference of exchange."),
+    Column("payment_id", "VARCHAR", "Payment of the statement; null while it is not paid."),
+    Column("settlement", "DECIMAL(38,12)", "What the statement settles."),
+    Column("reserve", "DECIMAL(38,12)", "What the statement withholds or releases; null where not told."),
+    Column("dated", "DATE", "Date of the document, or UTC day that the statement covers."),
+    Column("basis", "VARCHAR", "Changes when the document or the statement does."),
+    Column("read_at", "TIMESTAMPTZ", "Instant of reading.", required=True),
+    key=("account", "source", "document_id", "order_id"),
+    version=("read_at",),
+)
+
 REFUND_RECONCILIATION = _table(
     "refund_reconciliation",
     "The proof of refunds: one row per return or cancellation whose refund is complete, or credit without "
@@ -994,6 +1026,7 @@ TABLES: tuple[Table, ...] = (
     UNSETTLED_SALES,
     PAYOUT_RECONCILIATION,
     CLEARING_RECONCILIATION,
+    CLEARING_MOVEMENTS,
     REFUND_RECONCILIATION,
     SETTLEMENT_PROOFS,
 )

@@ -7,12 +7,14 @@ head still shows more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from tiktok_ns_pipeline.goods.sales_order import SalesOrder
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.money import Money
-from tiktok_ns_pipeline.refunds.custody import MOVES_GOODS, STATUS
+from tiktok_ns_pipeline.refunds.custody import MOVES_GOODS, OF_CANCELLATION, STATUS
 from tiktok_ns_pipeline.refunds.document import SUBJECT, Claim, Problem
 from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
 from tiktok_ns_pipeline.tiktok.identities import TAX_ON_TOP, LinePrice
@@ -77,6 +79,7 @@ def claim_of_cancellation(
     `whole` says whether nothing of the order stays, so that its shipping is refunded, too.
     """
     refund = cancellation.refund_amount
+    is_refunded = OF_CANCELLATION.get(cancellation.status, ("", ""))[1] == "refunded"
     on_top = (refund.refund_tax or _ZERO) if refund and shop.currency in TAX_ON_TOP else _ZERO
     return Claim(
         shop=shop.code,
@@ -91,8 +94,24 @@ def claim_of_cancellation(
         to_buyer=refund.refund_total if refund else None,
         tax_on_top=on_top,
         fees=_ZERO,
-        completed_at=cancellation.update_time,
+        completed_at=cancellation.update_time if is_refunded else None,
     )
+
+
+def units_that_left(unit_ids: Sequence[str], order: SalesOrder) -> tuple[str, ...]:
+    """Those of some cancelled units that left the warehouse before: of the others the order was closed.
+
+    Of a line that left in part the units that are not cancelled are taken to have left first.
+    """
+    cancelled = set(unit_ids)
+    left: set[str] = set()
+    for line in order.lines:
+        if line.is_discount or not line.unit_ids:
+            continue
+        here = [unit for unit in line.unit_ids if unit in cancelled]
+        gone = max(line.fulfilled, line.billed) * len(line.unit_ids) / (line.ordered or 1)
+        left.update(here[: max(math.ceil(gone) - (len(line.unit_ids) - len(here)), 0)])
+    return tuple(unit for unit in unit_ids if unit in left)
 
 
 def subject_of(claim_id: str) -> str:

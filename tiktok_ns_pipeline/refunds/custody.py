@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from tiktok_ns_pipeline.mapping.refunds import RefundRules
+from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
 from tiktok_ns_pipeline.tiktok.return_models import Return
 
 Custody = Literal["requested", "approved", "on_its_way", "received", "refused", "kept_by_buyer"]
@@ -25,7 +26,8 @@ no goods come back."""
 
 Money = Literal["none", "promised", "refunded", "withdrawn", "reversed"]
 """none: not decided; promised: granted, not paid yet; refunded: the buyer has it; withdrawn: there will
-be none; reversed: it was credited, and TikTok does not show it as refunded any more."""
+be none; reversed: it was credited, and TikTok does not show it as refunded any more, or decided for the
+seller after all."""
 
 CUSTODIES: tuple[Custody, ...] = get_args(Custody)
 MONIES: tuple[Money, ...] = get_args(Money)
@@ -50,6 +52,19 @@ STATUS: Mapping[str, tuple[Custody, Money]] = {
 }
 """What a return's status says by itself, of one that brings goods back (T 6.4). A status that is not here
 is unknown, and nothing is concluded from it."""
+
+OF_CANCELLATION: Mapping[str, tuple[Custody, Money]] = {
+    "CANCELLATION_REQUEST_PENDING": ("requested", "none"),
+    "AWAITING_SELLER_RESPONSE": ("requested", "none"),
+    "CANCELLATION_REQUEST_SUCCESS": ("on_its_way", "promised"),
+    "CANCELLATION_REQUEST_COMPLETE": ("on_its_way", "refunded"),
+    "CANCELLATION_REQUEST_CANCELLED": ("kept_by_buyer", "withdrawn"),
+    "CANCELLATION_REQUEST_CANCEL": ("kept_by_buyer", "withdrawn"),
+}
+"""What the status says of a cancellation whose goods had left (T 6.3): the carrier brings them back."""
+
+FOR_SELLER = "SUPPORT_SELLER"
+"""What TikTok says of an arbitration that the seller won (T 6.4)."""
 
 MOVES_GOODS: Mapping[str, bool] = {"REFUND": False, "RETURN_AND_REFUND": True, "REPLACEMENT": True}
 """By `return_type` (T 6.4): whether goods come back."""
@@ -81,7 +96,9 @@ _BACK_IN_VAIN = Contradiction(
     "goods_without_refund", "none", "the goods came back, and TikTok shows the request as ended"
 )
 _REVERSED = Contradiction(
-    "refund_reversed", "none", "it was credited, and TikTok does not show it as refunded any more"
+    "refund_reversed",
+    "none",
+    "it was credited, and TikTok took the refund back since, or decided for the seller after all",
 )
 
 PAIRS: Mapping[tuple[Custody, Money], Contradiction | None] = {
@@ -154,9 +171,22 @@ def standing_of(ret: Return, *, received: bool, credited: bool) -> Standing | No
     elif custody == "on_its_way" and ret.tracking_number is None:
         # Granted or refunded before a parcel was handed in: a quick refund, or an exchange.
         custody = "approved"
-    if credited and money != "refunded":
+    if credited and (money != "refunded" or ret.arbitration_status == FOR_SELLER):
         money = "reversed"
     return Standing(custody, money, is_replacement)
+
+
+def standing_of_cancellation(
+    cancellation: Cancellation, *, received: bool, credited: bool
+) -> Standing | None:
+    """The same of a cancellation whose goods had left; None for a status that nobody documented."""
+    told = OF_CANCELLATION.get(cancellation.status)
+    if told is None:
+        return None
+    custody, money = told
+    return Standing(
+        "received" if received else custody, "reversed" if credited and money != "refunded" else money
+    )
 
 
 def due_at(contradiction: Contradiction, since: datetime, rules: RefundRules) -> datetime:

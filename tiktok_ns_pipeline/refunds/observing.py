@@ -127,10 +127,12 @@ class ReturnWatch:
         self, return_ids: Sequence[str] = (), order_ids: Sequence[str] = ()
     ) -> AsyncIterator[Landed]:
         """Returns by their ids, and all returns of some orders; what TikTok does not show is missing."""
-        for names in ({"return_ids": return_ids}, {"order_ids": order_ids}):
-            if any(names.values()):
-                async for page in self._calls.search(self._access, **names):
-                    yield self._listing.land(page, moves_watermark=False)
+        if return_ids:
+            async for page in self._calls.search(self._access, return_ids=return_ids):
+                yield self._listing.land(page, moves_watermark=False)
+        if order_ids:
+            async for page in self._calls.search(self._access, order_ids=order_ids):
+                yield self._listing.land(page, moves_watermark=False)
 
     def kept(self, landed: Landed) -> None:
         """The ledger knows of these; the next look begins an overlap before the newest."""

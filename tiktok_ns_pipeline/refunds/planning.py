@@ -8,15 +8,20 @@ withdrawn; what is under way, or done, stays.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.facts import RETURN_AUTHORIZATION
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, NewIntent, Planned, link_reference
-from tiktok_ns_pipeline.refunds.claims import MALFORMED
-from tiktok_ns_pipeline.refunds.document import CHANNEL, Claim, Credit, ItemReceipt, Problem, RefundDocument
+from tiktok_ns_pipeline.refunds.claims import MALFORMED, subject_of
+from tiktok_ns_pipeline.refunds.document import CHANNEL, Credit, ItemReceipt, Problem, RefundDocument
 from tiktok_ns_pipeline.refunds.reading import KINDS
-from tiktok_ns_pipeline.refunds.staging import EXCEEDS, NEEDS_ANSWER, TWICE, UNBILLED, Decision
+from tiktok_ns_pipeline.refunds.staging import DIFFERS, EXCEEDS, NEEDS_ANSWER, TWICE, UNBILLED, Decision
 from tiktok_ns_pipeline.runtime import Runtime
+
+TOTAL = "total"
+DELETED = "deleted"
+"""Causes of a document that differs, as the read-back finds it."""
 
 STAGING_KINDS = (
     MALFORMED,
@@ -49,23 +54,39 @@ def intent_of(document: RefundDocument) -> NewIntent:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of a decision: the documents that are wanted, and how many were withdrawn."""
+
+    planned: Sequence[Planned]
+    withdrawn: int
+
+
 def store(
-    runtime: Runtime, tx: Transaction, claim: Claim, decision: Decision, *, replay: bool = False
-) -> Sequence[Planned]:
+    runtime: Runtime,
+    tx: Transaction,
+    shop: str,
+    claim_id: str,
+    decision: Decision,
+    *,
+    replay: bool = False,
+) -> Stored:
     """Plan the documents of a claim, withdraw what is not wanted any more, open and clear exceptions.
 
     A person's resolution of a problem stands until a `replay` asks for it again.
     """
-    known = tx.intents.newest([claim.fact(kind) for kind in KINDS])
+    known = tx.intents.newest([FactKey(CHANNEL, shop, kind, claim_id) for kind in KINDS])
     planned = tx.intents.plan(
         [intent_of(document) for document in decision.documents], replay=replay, known=known
     )
     wanted = {document.kind for document in decision.documents}
     unwanted = [fact for fact, one in known.items() if fact.kind not in wanted and one.state in OPEN]
+    withdrawn = 0
     if unwanted and not decision.waiting:
-        tx.intents.withdraw(unwanted, decision.nothing or "the return asks for something else now")
-    tell(runtime, tx, claim.shop, claim.subject, decision.problems, replay=replay)
-    return planned
+        reason = decision.nothing or "the return asks for something else now"
+        withdrawn = tx.intents.withdraw(unwanted, reason)
+    tell(runtime, tx, shop, subject_of(claim_id), decision.problems, replay=replay)
+    return Stored(planned, withdrawn)
 
 
 def tell(
@@ -77,9 +98,15 @@ def tell(
     *,
     replay: bool = False,
 ) -> None:
-    """Open what is wrong with a claim now, and clear what is no longer found wrong."""
+    """Open what is wrong with a claim now, and clear what is no longer found wrong.
+
+    Of documents that differ only refunds that TikTok changed are staging's: the totals are the read-back's.
+    """
     for problem in problems:
-        if not replay and _is_resolved(tx, shop, subject, problem):
+        is_settled = tx.exceptions.is_resolved_by_person(
+            problem.kind, shop=shop, subject=subject, cause=problem.cause
+        )
+        if is_settled and not replay:
             continue
         tx.exceptions.open(
             runtime.reporter.exception(
@@ -92,20 +119,16 @@ def tell(
                 dispatch_by=problem.due_at,
             )
         )
-    if tx.exceptions.unresolved_among(CHANNEL, shop, [subject]):
+    if not tx.exceptions.unresolved_among(CHANNEL, shop, [subject]):
+        return
+    found = [(problem.kind, problem.cause) for problem in problems]
+    of_read_back = [(DIFFERS, TOTAL), (DIFFERS, DELETED)]
+    for kinds, keep in ((STAGING_KINDS, found), ((DIFFERS,), [*found, *of_read_back])):
         tx.exceptions.clear(
             channel=CHANNEL,
             shop=shop,
             subject=subject,
             reason="staging no longer finds this",
-            kinds=STAGING_KINDS,
-            keep=[(problem.kind, problem.cause) for problem in problems],
+            kinds=kinds,
+            keep=keep,
         )
-
-
-def _is_resolved(tx: Transaction, shop: str, subject: str, problem: Problem) -> bool:
-    """Whether a person has resolved this very problem."""
-    resolved = tx.exceptions.list(
-        states=("resolved",), kinds=(problem.kind,), shop=shop, subject=subject, cause=problem.cause
-    )
-    return any(tx.exceptions.events(one.id)[-1].actor != "pipeline" for one in resolved)

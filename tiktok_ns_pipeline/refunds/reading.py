@@ -43,7 +43,7 @@ _ZERO = Decimal(0)
 _BILLS: Mapping[str, Literal["cashSale", "invoice"]] = {"CashSale": "cashSale", "CustInvc": "invoice"}
 _CREDITS = frozenset({"CustCred", "CashRfnd"})
 _CLOSED, _VOIDED = "H", "V"
-_TYPES: Mapping[str, type[RefundDocument]] = {
+TYPES: Mapping[str, type[RefundDocument]] = {
     RETURN_AUTHORIZATION: ReturnAuthorization,
     ITEM_RECEIPT: ItemReceipt,
     CREDIT: Credit,
@@ -94,7 +94,7 @@ class RefundReader:
         rows = await self._netsuite.suiteql(
             self._query, [order_id, sales_order_id, sales_order_id], lane=LANE
         )
-        rows = [row for row in rows if _state(row) != _VOIDED]
+        rows = [row for row in rows if state_of(row) != _VOIDED]
         bills = [
             billed_of(await self._netsuite.get(record_type, row["id"], lane=LANE), record_type)
             for row in rows
@@ -122,7 +122,7 @@ class RefundReader:
             closed_by_hand=frozenset(
                 authorizations[row["id"]]
                 for row in rows
-                if row["id"] in authorizations and _state(row) == _CLOSED
+                if row["id"] in authorizations and state_of(row) == _CLOSED
             ),
         )
 
@@ -142,7 +142,7 @@ def documents_of(
             intent = next((one for one in history if one.payload_hash == link.payload_hash), newest)
         elif newest.state not in OPEN:
             continue
-        documents.append(TypeAdapter(_TYPES[fact.kind]).validate_python(intent.payload["document"]))
+        documents.append(TypeAdapter(TYPES[fact.kind]).validate_python(intent.payload["document"]))
     return documents, frozenset(link.external_id for link in links.values())
 
 
@@ -189,7 +189,7 @@ def _received(
     return received
 
 
-def _state(row: Mapping[str, str]) -> str:
+def state_of(row: Mapping[str, str]) -> str:
     """The letter of a status, which some accounts write after the type (N 3.4)."""
     return row.get("status", "").rpartition(":")[2]
 

@@ -19,7 +19,7 @@ from decimal import Decimal
 
 from tiktok_ns_pipeline.goods.sales_order import OrderLine, SalesOrder
 from tiktok_ns_pipeline.mapping.follow_ups import NoBilling
-from tiktok_ns_pipeline.mapping.refunds import BookLarger
+from tiktok_ns_pipeline.mapping.refunds import BookLarger, RefundRules
 from tiktok_ns_pipeline.refunds.books import Billed, Books, Terms
 from tiktok_ns_pipeline.refunds.custody import Standing, due_at
 from tiktok_ns_pipeline.refunds.document import (
@@ -45,6 +45,9 @@ from tiktok_ns_pipeline.tiktok.identities import LinePrice
 UNBILLED = "refund_unbilled"
 TWICE = "credited_twice"
 NEEDS_ANSWER = "return_needs_answer"
+DIFFERS = "refund_differs"
+CHANGED = "refund_changed"
+"""Cause of a refund that TikTok changed after it was credited."""
 
 _ZERO = Decimal(0)
 _BILLS_COME_WITHIN = timedelta(hours=24)
@@ -84,11 +87,11 @@ def stage(
     (`must_answer`); `prices` are the order's, by unit."""
     watched, look_again = _watched(claim, standing, books, terms)
     if must_answer:
-        tell_at = answer_by and answer_by - timedelta(hours=terms.rules.reply_warning_hours)
-        if tell_at is not None and tell_at > terms.now:
-            look_again = min(look_again or tell_at, tell_at)
+        asked = answer_due(claim, answer_by, terms.rules, terms.now)
+        if isinstance(asked, Problem):
+            watched.append(asked)
         else:
-            watched.append(_unanswered(claim, answer_by))
+            look_again = min(look_again or asked, asked)
     decision = _documents(claim, standing, books, prices, terms)
     return Decision(
         decision.documents,
@@ -122,12 +125,27 @@ def _watched(
                     f"{claim.name}: {contradiction.means}.",
                 )
             )
-    if books.foreign and books.own(claim, Credit) is not None:
+    credit = books.own(claim, Credit)
+    if books.foreign and credit is not None:
         found.append(_foreign_problem(claim, books, made=True))
+    if books.has(credit) and credit is not None and standing.money == "refunded":
+        told = credit.explanation[0].amount
+        if told != (claim.to_buyer or _ZERO):
+            text = (
+                f"{claim.name} refunds {claim.to_buyer or 0} {credit.currency} now; it was credited when "
+                f"TikTok said {told}. Compare both, and correct {credit.name} by hand."
+            )
+            found.append(Problem(DIFFERS, CHANGED, text))
     return found, look_again
 
 
-def _unanswered(claim: Claim, answer_by: datetime | None) -> Problem:
+def answer_due(
+    claim: Claim, answer_by: datetime | None, rules: RefundRules, now: datetime
+) -> Problem | datetime:
+    """That the seller must answer now, or when he is to be told so: some hours before TikTok decides."""
+    tell_at = answer_by and answer_by - timedelta(hours=rules.reply_warning_hours)
+    if tell_at is not None and tell_at > now:
+        return tell_at
     until = f" until {answer_by:%Y-%m-%d %H:%M} UTC" if answer_by else ""
     return Problem(NEEDS_ANSWER, "answer", f"{claim.name} waits for the seller's answer{until}.", answer_by)
 
@@ -183,6 +201,8 @@ def _nothing_due(claim: Claim, standing: Standing, order: SalesOrder | None) -> 
     """Why there is nothing to make of it."""
     if standing.custody in ("requested", "refused") and standing.money != "refunded":
         return f"it is {standing.custody}, and there is no refund"
+    if standing.custody == "kept_by_buyer" and standing.money != "refunded":
+        return "it is not refunded yet"
     if order is None:
         return "the order has no Sales Order"
     units = set(claim.unit_ids)
@@ -241,6 +261,9 @@ def _due(
         documents.append(authorization)
         if _is_to_be_received(claim, books, terms):
             documents.append(receipt_of(claim, authorization))
+    elif made is not None and not is_lost:
+        # The buyer keeps the goods after all: what waits for them waits no more.
+        documents.append(made.model_copy(update={"is_closed": True}))
     if standing.money == "refunded":
         return _credited(claim, books, terms, refunded, lines, documents, made)
     return Decision(tuple(documents), nothing="" if documents else "it is not refunded yet")
@@ -283,7 +306,7 @@ def _credited(
         documents.append(excess)
     if sum((line.amount + line.tax for line in lines), _ZERO) <= 0:
         return Decision(tuple(documents), nothing="" if documents else "nothing of it was billed")
-    of_return = any(isinstance(one, ReturnAuthorization) for one in documents)
+    of_return = any(isinstance(one, ReturnAuthorization) and not one.is_closed for one in documents)
     if of_return and made is not None and not _fits(lines, made):
         # TikTok's amounts changed after the goods were authorized, whose amounts are fixed since.
         documents = [one for one in documents if not isinstance(one, ReturnAuthorization)]
