@@ -56,7 +56,7 @@ class CancelledOrders(RuleBasedStateMachine):
         async def opened() -> Rig:
             clock = VirtualClock()
             clock.now()
-            rig = Rig(Path(self.folder.name), clock, poll_s=0.5)
+            rig = Rig(Path(self.folder.name), clock, poll_s=1.0)
             await rig.log_in()
             rig.world.place_order("uk", ["SKU-001"])
             await post(rig)

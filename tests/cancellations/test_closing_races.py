@@ -119,7 +119,7 @@ class TestBeforeAndDuringThePost:
             assert [one.state for one in closures(rig, order_id)] == [IntentState.APPLIED]
             assert exceptions(rig) == []
 
-        told(story, poll_s=0.5)
+        told(story, poll_s=3.0)
 
     def test_a_process_that_died_while_it_posted_is_resolved_first(self) -> None:
         async def story(rig: Rig) -> None:

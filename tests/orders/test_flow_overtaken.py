@@ -55,7 +55,7 @@ def test_a_create_of_unclear_end_gives_way_to_the_newer_version(
         assert exceptions(rig) == []
         assert open_intents(rig) == 0
 
-    in_world(story, poll_s=0.5)
+    in_world(story, poll_s=2.0)
 
 
 def test_what_netsuite_refuses_of_an_older_version_bothers_nobody() -> None:
