@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +71,8 @@ class RefundsRequest(TurnRequest):
     """Orders whose returns are read besides."""
     return_ids: tuple[str, ...] = ()
     """Returns that are read by id besides."""
+    since: datetime | None = None
+    """Returns that changed from an instant on are read anew; else those since the last run."""
 
 
 @dataclass(slots=True)
@@ -163,7 +165,7 @@ class RefundsFlow:
         watch = self._watches.setdefault(shop.code, ReturnWatch(self._runtime, shop, access, self._run_id))
         try:
             changed = await self._take_events(shop, access, watch)
-            changed += await self._keep_all(shop, watch, watch.look())
+            changed += await self._keep_all(shop, watch, watch.look(self._to_read.since))
         except TikTokPermissionError as error:
             self._tell_unreadable(shop, error)
             return 0

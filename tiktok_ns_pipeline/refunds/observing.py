@@ -116,9 +116,9 @@ class ReturnWatch:
             zone=ZoneInfo(shop.timezone),
         )
 
-    async def look(self) -> AsyncIterator[Landed]:
-        """Returns that came or changed, page by page, landed."""
-        start = self._listing.start()
+    async def look(self, since: datetime | None = None) -> AsyncIterator[Landed]:
+        """Returns that came or changed since then, or since the last look, page by page, landed."""
+        start = self._listing.start() if since is None else min(since, self._listing.start())
         async for page in self._calls.search(self._access, updated_since=start):
             yield self._listing.land(page, moves_watermark=True)
         self._listing.forget_before(start)
