@@ -206,6 +206,17 @@ class TestCustomerRefund:
         with pytest.raises(BookError, match="Account"):
             refunded(books, buyer, {self.credit(books, buyer): None}, account=None)
 
+    def test_it_names_how_it_is_paid_and_an_account_that_holds_money(self) -> None:
+        books = account()
+        buyer = customer(books)
+        credit = self.credit(books, buyer)
+        with pytest.raises(BookError, match="Payment Option"):
+            refunded(books, buyer, {credit: None}, paymentOption=None)
+        with pytest.raises(BookError, match="field: account"):
+            refunded(books, buyer, {credit: None}, account={"id": FEES})
+        with pytest.raises(BookError, match="field: account"):
+            pay(books, buyer, {invoices(books, buyer, "10")[0]: None}, account={"id": FEES})
+
     def test_receivables_come_out_even_whatever_the_rates(self) -> None:
         books = account()
         buyer = british(books)

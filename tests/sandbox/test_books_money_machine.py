@@ -142,6 +142,7 @@ class Till(RuleBasedStateMachine):
         body |= {
             "customer": {"id": memo.get("entity")},
             "account": {"id": PLACES[memo.get("subsidiary")][1]},
+            "paymentOption": {"id": "7"},
         }
         self._make("customerRefund", lambda: self.books.create("customerRefund", body).id)
 
@@ -308,7 +309,8 @@ def test_receivables_come_out_even_at_any_rates(amount: D, parts: list[int], rat
         books.patch("creditMemo", credit, applies({invoice: None}))
     if fields_of(books, "creditMemo", credit)["amountRemaining"]:
         body = {"customer": {"id": buyer}, "account": {"id": "131"}, "currency": {"id": "1"}}
-        books.create("customerRefund", {**body, **applies({credit: None}), "exchangeRate": rates[5]})
+        body |= {"paymentOption": {"id": "7"}, "exchangeRate": rates[5]}
+        books.create("customerRefund", {**body, **applies({credit: None})})
     [row] = select(books, _RECEIVABLES)
     assert D(row["owed"]) == 0
     assert {D(row["rest"]) for row in select(books, _TRIAL_BALANCE)} == {D(0)}

@@ -43,6 +43,9 @@ FX_JOURNAL = "fx"
 CUSTOMER_PAYMENT = "pay"
 """Invoices of orders that a payout covers are paid out of clearing. Key: `<payment id>.<number>`."""
 
+CREDIT_PAYMENT = "crpay"
+"""Credit Memos of refunds that a payout covers are paid back out of clearing. Key as above."""
+
 RETURN_AUTHORIZATION = "ra"
 """Goods of an order may come back. Key: return id, or cancel id."""
 

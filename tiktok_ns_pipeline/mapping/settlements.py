@@ -151,6 +151,11 @@ class PostedSettlement(Section):
         description="internal id of the receivable account for what TikTok withholds; without it a payout "
         "with a reserve waits",
     )
+    refund_payment_option_id: Id | None = Field(
+        default=None,
+        description="internal id of the payment option that customer refunds name, where Credit Memos are "
+        "paid back out of the clearing account",
+    )
     exchange_difference_account_id: Id | None = Field(
         default=None,
         description="internal id of the account for differences of exchange rates; without it a payout with "

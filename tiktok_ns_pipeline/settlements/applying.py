@@ -9,15 +9,15 @@ from typing import Any
 
 from tiktok_ns_pipeline.engine.outcomes import NotYet
 from tiktok_ns_pipeline.engine.record_handler import RecordHandler
-from tiktok_ns_pipeline.ledger.facts import CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
+from tiktok_ns_pipeline.ledger.facts import CREDIT_PAYMENT, CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
 from tiktok_ns_pipeline.ledger.intents import Intent
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.settlements.document import PayoutJournal
 from tiktok_ns_pipeline.settlements.planning import subject_of
 from tiktok_ns_pipeline.settlements.reading import LANE, SettlementReader
 from tiktok_ns_pipeline.settlements.records import (
+    ClearingPayment,
     FieldNames,
-    InvoicePayment,
     deposit_body,
     journal_body,
     payment_body,
@@ -40,9 +40,9 @@ def journal_of(intent: Intent) -> PayoutJournal:
     return PayoutJournal.model_validate(intent.payload["journal"])
 
 
-def invoice_payment_of(intent: Intent) -> InvoicePayment:
-    """The payment of Invoices of an intent."""
-    return InvoicePayment.model_validate(intent.payload["payment"])
+def payment_of(intent: Intent) -> ClearingPayment:
+    """The payment of Invoices or Credit Memos of an intent."""
+    return ClearingPayment.model_validate(intent.payload["payment"])
 
 
 class DocumentHandler(RecordHandler[Sendable]):
@@ -87,7 +87,8 @@ def handlers(runtime: Runtime, reader: SettlementReader) -> list[DocumentHandler
     return [
         DocumentHandler(PAYOUT_JOURNAL, runtime, reader, _payout),
         DocumentHandler(FX_JOURNAL, runtime, reader, _payout),
-        DocumentHandler(CUSTOMER_PAYMENT, runtime, reader, _invoices_paid),
+        DocumentHandler(CUSTOMER_PAYMENT, runtime, reader, _paid),
+        DocumentHandler(CREDIT_PAYMENT, runtime, reader, _paid),
     ]
 
 
@@ -102,8 +103,8 @@ def _payout(intent: Intent, fields: FieldNames) -> Sendable:
     return Sendable(name, journal.record_type, journal.external_id, journal.tran_date, body)
 
 
-def _invoices_paid(intent: Intent, fields: FieldNames) -> Sendable:
-    payment = invoice_payment_of(intent)
+def _paid(intent: Intent, fields: FieldNames) -> Sendable:
+    payment = payment_of(intent)
     body = payment_body(payment, intent.payload_hash, fields)
     name = f"payment {payment.external_id}"
-    return Sendable(name, "customerPayment", payment.external_id, payment.tran_date, body)
+    return Sendable(name, payment.record_type, payment.external_id, payment.tran_date, body)

@@ -225,7 +225,12 @@ async def _turn(resource: RuntimeResource, config: SettlementsRun, run_id: str) 
 
 
 def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
-    from tiktok_ns_pipeline.ledger.facts import CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
+    from tiktok_ns_pipeline.ledger.facts import (
+        CREDIT_PAYMENT,
+        CUSTOMER_PAYMENT,
+        FX_JOURNAL,
+        PAYOUT_JOURNAL,
+    )
 
     report = turned.report
     plan, dispatch, seen = report.plan, report.dispatch, list(report.observed.values())
@@ -270,6 +275,7 @@ def _materializations(turned: _Turned) -> Iterator[dg.MaterializeResult[Any]]:
             "documents_written": dispatch.applied.get(PAYOUT_JOURNAL, 0),
             "differences_of_exchange_written": dispatch.applied.get(FX_JOURNAL, 0),
             "payments_of_invoices_written": dispatch.applied.get(CUSTOMER_PAYMENT, 0),
+            "refunds_of_credit_memos_written": dispatch.applied.get(CREDIT_PAYMENT, 0),
             "read_back": report.read_back,
             "amounts_posted": amounts_text(report.posted_amounts),
             **dispatched(dispatch),

@@ -1,8 +1,12 @@
-"""What follows from a posted payout: Invoices are paid out of clearing, differences of exchange booked.
+"""What follows from a posted payout: Invoices and Credit Memos are settled out of clearing, differences of
+exchange booked.
 
-Cash Sales are in the clearing account already; an Invoice is paid out of it by a customer payment, as far
-as the payout settled its order. How much of an order was planned to be paid is read from the intents
-themselves, so a payout may be followed up as often as one likes.
+Cash Sales and Cash Refunds are in the clearing account already. An Invoice is paid out of it by a customer
+payment, and a Credit Memo paid back by a customer refund, as far as the payout settled their order. How much
+of an order was planned to be given is read from the intents themselves, so a payout may be followed up as
+often as one likes, and is until its last document has come.
+
+Invariant: no document is given more than it has open, and no order more than its payout settled.
 """
 
 from __future__ import annotations
@@ -12,10 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.lake.tables import SETTLEMENT_MATCHES
-from tiktok_ns_pipeline.ledger.facts import CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
+from tiktok_ns_pipeline.ledger import Transaction
+from tiktok_ns_pipeline.ledger.facts import CREDIT_PAYMENT, CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
 from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState, NewIntent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.mapping import Shop
@@ -23,7 +29,7 @@ from tiktok_ns_pipeline.mapping.follow_ups import InvoiceBilling
 from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
 from tiktok_ns_pipeline.netsuite.values import to_decimal
 from tiktok_ns_pipeline.runtime import Runtime
-from tiktok_ns_pipeline.settlements.applying import invoice_payment_of, journal_of
+from tiktok_ns_pipeline.settlements.applying import journal_of, payment_of
 from tiktok_ns_pipeline.settlements.booking import Settled
 from tiktok_ns_pipeline.settlements.deciding import Decider
 from tiktok_ns_pipeline.settlements.document import CHANNEL, PayoutJournal
@@ -31,16 +37,26 @@ from tiktok_ns_pipeline.settlements.exchange import realised_difference
 from tiktok_ns_pipeline.settlements.journal import NotBooked
 from tiktok_ns_pipeline.settlements.landed import payments_of, statements_of
 from tiktok_ns_pipeline.settlements.matches import settled_of
-from tiktok_ns_pipeline.settlements.matching import applications
+from tiktok_ns_pipeline.settlements.matching import (
+    OrderCase,
+    after,
+)
 from tiktok_ns_pipeline.settlements.planning import PAYOUT, SettlementPlanner, payout_fact
-from tiktok_ns_pipeline.settlements.reading import LANE, OrdersInNetSuite, SettlementReader
-from tiktok_ns_pipeline.settlements.records import InvoicePart, InvoicePayment
+from tiktok_ns_pipeline.settlements.reading import LANE, SettlementReader
+from tiktok_ns_pipeline.settlements.records import ClearedPart, ClearingPayment
 
-MOST_INVOICES = 100
-"""Of one customer payment."""
+PAYMENTS: tuple[Literal["pay", "crpay"], ...] = (CUSTOMER_PAYMENT, CREDIT_PAYMENT)
+"""Kinds of facts that settle documents out of clearing."""
+FOLLOWING = (*PAYMENTS, FX_JOURNAL)
+"""Kinds of facts that follow from a payout's document."""
+MOST_DOCUMENTS = 100
+"""Of one customer payment or refund."""
+
+Payee = tuple[Literal["pay", "crpay"], str]
+"""The kind of payment, and the customer's internal id."""
 
 _FOLLOWED_FOR = timedelta(days=45)
-"""An Invoice that comes later than that is a person's."""
+"""An Invoice or Credit Memo that comes later than that is a person's."""
 _AGAIN_AFTER = timedelta(minutes=30)
 _STATEMENTS_BEFORE = timedelta(days=120)
 """A payout has no statement from longer before it."""
@@ -86,7 +102,7 @@ class ClearingDesk:
             self._followed_at[shop.code, payment_id] = now
             is_even, planned = await self._exchange(shop, payment_id, *journal, decider, planner)
             followed.planned += planned
-            is_paid, planned = await self._invoices(shop, payment_id, journal[0])
+            is_paid, planned = await self._payments(shop, payment_id, journal[0])
             followed.planned += planned
             is_old = now.date() - journal[0].tran_date > _FOLLOWED_FOR
             if is_old or (is_even and is_paid):
@@ -97,7 +113,7 @@ class ClearingDesk:
         """Somebody asks: what was refused is reckoned and planned anew."""
         self._followed_at.pop((shop.code, payment_id), None)
         with self._runtime.ledger.begin() as tx:
-            for kind in (CUSTOMER_PAYMENT, FX_JOURNAL):
+            for kind in FOLLOWING:
                 found = tx.intents.newest_of(CHANNEL, shop.code, kind, payment_id)
                 parked = [fact for fact, one in found.items() if one.state == IntentState.PARKED]
                 tx.intents.withdraw(parked, "it is reckoned anew")
@@ -168,94 +184,121 @@ class ClearingDesk:
             for problem in problems:
                 planner.tell(tx, f"{PAYOUT}{payment_id}", problem)
 
-    # Invoices
+    # Invoices and Credit Memos
 
-    async def _invoices(self, shop: Shop, payment_id: str, journal: PayoutJournal) -> tuple[bool, int]:
+    async def _payments(self, shop: Shop, payment_id: str, journal: PayoutJournal) -> tuple[bool, int]:
         """Whether every order of a payout is paid as far as it settled, and how much was planned."""
         if not isinstance(shop.billing, InvoiceBilling):
             return True, 0
         with self._runtime.ledger.read() as tx:
-            known = tx.intents.newest_of(CHANNEL, shop.code, CUSTOMER_PAYMENT, f"{payment_id}.")
-            taken = len(known)
-        alive = [one for one in known.values() if one.state != IntentState.SUPERSEDED]
-        left = self._left_to_pay(shop, journal.statements, alive)
-        orders = await self._reader.orders(shop, left)
-        parts: dict[str, list[InvoicePart]] = defaultdict(list)
-        for order_id, settled in left.items():
-            for one in applications(settled, orders.documents.get(order_id, ())):
-                # Credit memos are paid back by the flow of refunds.
-                if one.amount > 0:
-                    invoice_id = one.document.internal_id
-                    part = InvoicePart(invoice_id=invoice_id, order_id=order_id, amount=one.amount)
-                    parts[orders.customers[invoice_id]].append(part)
+            known = {
+                kind: tx.intents.newest_of(CHANNEL, shop.code, kind, f"{payment_id}.") for kind in PAYMENTS
+            }
+            unseen = _unseen(tx, shop)
+        alive = [one for of_kind in known.values() for one in of_kind.values() if _is_alive(one)]
+        cases = self._cases(shop, journal.statements, alive)
+        orders = await self._reader.orders(shop, cases)
+        parts: dict[Payee, list[ClearedPart]] = defaultdict(list)
+        waits = False
+        for order_id, case in cases.items():
+            documents = after(orders.documents.get(order_id, ()), unseen)
+            given = case.give(documents)
+            for one in given:
+                customer_id = orders.customers[one.document.internal_id]
+                kind = CUSTOMER_PAYMENT if one.amount > 0 else CREDIT_PAYMENT
+                parts[kind, customer_id].append(
+                    ClearedPart(
+                        document_id=one.document.internal_id, order_id=order_id, amount=abs(one.amount)
+                    )
+                )
+            waits = waits or case.waits(
+                after(documents, {one.document.internal_id: abs(one.amount) for one in given})
+            )
         day = (await self._reader.periods.periods()).posting_day(journal.tran_date)
-        planned = [] if day is None else list(self._payments(shop, payment_id, journal, day, parts, taken))
+        taken = {kind: len(of_kind) for kind, of_kind in known.items()}
+        planned = [] if day is None else list(_payments(shop, payment_id, journal, day, parts, taken))
         if planned:
             with self._runtime.ledger.begin() as tx:
                 tx.intents.plan([_intent(one, payment_id) for one in planned])
         is_sent = all(one.state == IntentState.APPLIED for one in alive)
-        return not planned and is_sent and not _waits_for_bill(left, orders), len(planned)
+        return is_sent and not parts and not waits, len(planned)
 
-    def _left_to_pay(
+    def _cases(
         self, shop: Shop, statements: Sequence[str], planned: Sequence[Intent]
-    ) -> dict[str, Settled]:
-        """What statements clear of each order, less what was planned to be paid of it."""
-        left: dict[str, Settled] = {}
+    ) -> dict[str, OrderCase]:
+        """What statements clear of each order, and what was planned to be given of it, where anything may
+        be left to give."""
+        cases: dict[str, OrderCase] = {}
         among = f"statement_id IN ({', '.join('?' for _ in statements)})"
         for row in self._runtime.lake.current(SETTLEMENT_MATCHES, among, list(statements), shop=shop.code):
-            left.setdefault(row["order_id"], Settled(row["order_id"])).add(settled_of(row))
+            order_id = row["order_id"]
+            case = cases.setdefault(order_id, OrderCase(Settled(order_id)))
+            case.settled.add(settled_of(row))
+            case.is_ours = case.is_ours and row["verdict"] != "not_ours"
         for intent in planned:
-            for part in invoice_payment_of(intent).parts:
-                if part.order_id in left:
-                    left[part.order_id].sales -= part.amount
-        return {order_id: one for order_id, one in left.items() if one.total > 0}
-
-    def _payments(
-        self,
-        shop: Shop,
-        payment_id: str,
-        journal: PayoutJournal,
-        day: date,
-        parts: Mapping[str, Sequence[InvoicePart]],
-        taken: int,
-    ) -> Iterable[InvoicePayment]:
-        policy = shop.settlement
-        assert isinstance(policy, PostedSettlement)
-        number = taken
-        for customer_id, own in sorted(parts.items()):
-            for start in range(0, len(own), MOST_INVOICES):
-                number += 1
-                yield InvoicePayment(
-                    shop=shop.code,
-                    key=f"{payment_id}.{number}",
-                    external_id=f"tts-{shop.code}-pay-{payment_id.lower()}-{number}",
-                    customer_id=customer_id,
-                    subsidiary_id=journal.subsidiary_id,
-                    currency=shop.currency,
-                    currency_id=shop.currency_id,
-                    account_id=policy.clearing_account_id,
-                    exchange_rate=journal.exchange_rate,
-                    true_date=journal.true_date,
-                    tran_date=day,
-                    memo=f"Invoices settled by TikTok payout {payment_id} of shop {shop.code}",
-                    parts=tuple(own[start : start + MOST_INVOICES]),
-                )
+            for part in payment_of(intent).parts:
+                if (case := cases.get(part.order_id)) is not None:
+                    case.take(part.amount if intent.fact.kind == CUSTOMER_PAYMENT else -part.amount)
+        return {order_id: case for order_id, case in cases.items() if not case.is_done}
 
 
-def _waits_for_bill(left: Mapping[str, Settled], orders: OrdersInNetSuite) -> bool:
-    """Whether any order that settled has a Sales Order and no bill yet."""
-    bills = ("cash_sale", "invoice")
-    return any(
-        documents and not any(one.kind in bills for one in documents)
-        for order_id in left
-        if (documents := orders.documents.get(order_id))
-    )
+def _is_alive(intent: Intent) -> bool:
+    return intent.state != IntentState.SUPERSEDED
 
 
-def _intent(payment: InvoicePayment, payment_id: str) -> NewIntent:
+def _unseen(tx: Transaction, shop: Shop) -> dict[str, Decimal]:
+    """What payments give to documents that NetSuite may not show yet: they are to be sent, or SuiteQL lags
+    behind them (N 3.5)."""
+    intents = {one.fact: one for kind in PAYMENTS for one in tx.intents.open_facts(kind=kind, shop=shop.code)}
+    written = [
+        link.fact for kind in PAYMENTS for link in tx.links.not_read_back(kind) if link.fact.shop == shop.code
+    ]
+    intents |= {fact: one for fact, one in tx.intents.newest(written).items() if _is_alive(one)}
+    unseen: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for intent in intents.values():
+        for part in payment_of(intent).parts:
+            unseen[part.document_id] += part.amount
+    return unseen
+
+
+def _payments(
+    shop: Shop,
+    payment_id: str,
+    journal: PayoutJournal,
+    day: date,
+    parts: Mapping[Payee, Sequence[ClearedPart]],
+    taken: Mapping[str, int],
+) -> Iterable[ClearingPayment]:
+    policy = shop.settlement
+    assert isinstance(policy, PostedSettlement)
+    numbers = dict(taken)
+    for (kind, customer_id), own in sorted(parts.items()):
+        for start in range(0, len(own), MOST_DOCUMENTS):
+            numbers[kind] += 1
+            what = "Invoices" if kind == CUSTOMER_PAYMENT else "Credit Memos"
+            yield ClearingPayment(
+                shop=shop.code,
+                kind=kind,
+                key=f"{payment_id}.{numbers[kind]}",
+                external_id=f"tts-{shop.code}-{kind}-{payment_id.lower()}-{numbers[kind]}",
+                customer_id=customer_id,
+                subsidiary_id=journal.subsidiary_id,
+                currency=shop.currency,
+                currency_id=shop.currency_id,
+                account_id=policy.clearing_account_id,
+                payment_option_id=policy.refund_payment_option_id if kind == CREDIT_PAYMENT else None,
+                exchange_rate=journal.exchange_rate,
+                true_date=journal.true_date,
+                tran_date=day,
+                memo=f"{what} settled by TikTok payout {payment_id} of shop {shop.code}",
+                parts=tuple(own[start : start + MOST_DOCUMENTS]),
+            )
+
+
+def _intent(payment: ClearingPayment, payment_id: str) -> NewIntent:
     return NewIntent(
         flow="settlements",
-        fact=FactKey(CHANNEL, payment.shop, CUSTOMER_PAYMENT, payment.key),
+        fact=FactKey(CHANNEL, payment.shop, payment.kind, payment.key),
         payload={"payment": payment.model_dump(), "payment_id": payment_id},
         payload_hash=payment.fingerprint(),
         lane=LANE,

@@ -33,7 +33,7 @@ from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.settlements.applying import handlers
 from tiktok_ns_pipeline.settlements.booking import StatementSums
-from tiktok_ns_pipeline.settlements.clearing import ClearingDesk
+from tiktok_ns_pipeline.settlements.clearing import FOLLOWING, ClearingDesk
 from tiktok_ns_pipeline.settlements.deciding import Decider, version_of
 from tiktok_ns_pipeline.settlements.document import CHANNEL
 from tiktok_ns_pipeline.settlements.landed import (
@@ -221,8 +221,13 @@ class SettlementsFlow:
         for handler in self._handlers:
             facts = {fact for fact in handler.outdated if fact.shop == shop.code}
             handler.outdated -= facts
-            with self._runtime.ledger.read() as tx:
+            if not facts:
+                continue
+            with self._runtime.ledger.begin() as tx:
                 subjects |= {handler.subject(one) for one in tx.intents.newest(facts).values()}
+                if handler.kind in FOLLOWING:
+                    in_order = sorted(facts, key=lambda one: one.business_key)
+                    tx.intents.withdraw(in_order, "its month has closed; it is reckoned anew")
         return subjects
 
     def _without_period(self, shop: Shop) -> set[str]:

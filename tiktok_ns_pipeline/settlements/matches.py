@@ -1,8 +1,8 @@
 """Matches: what each statement clears of its orders, and how those orders stand as a whole.
 
 An order settles in several statements (T 7.2), so every look compares all that was ever settled of it
-with all of its documents. An order without a bill stays visible, and is looked for again each time
-TikTok is asked.
+with all of its documents. An order without a bill, or a refund without a credit, stays visible, and is
+looked for again each time TikTok is asked.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from typing import Any
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.lake.tables import SETTLEMENT_MATCHES
+from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.follow_ups import NoBilling
+from tiktok_ns_pipeline.mapping.refunds import NoRefunds
+from tiktok_ns_pipeline.money import Money
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.settlements.booking import Settled
 from tiktok_ns_pipeline.settlements.document import CHANNEL
 from tiktok_ns_pipeline.settlements.landed import LandedStatement
-from tiktok_ns_pipeline.settlements.matching import OrderMatch, match_order
-from tiktok_ns_pipeline.settlements.planning import UNBILLED
+from tiktok_ns_pipeline.settlements.matching import BILLS, CREDITS, OrderMatch, match_order
+from tiktok_ns_pipeline.settlements.planning import ABOUT_ORDERS, UNBILLED, UNCREDITED
 from tiktok_ns_pipeline.settlements.reading import OrdersInNetSuite, SettlementReader
 
 ORDER = "order "
@@ -135,40 +138,41 @@ class MatchDesk:
         }
 
     def _tell(self, shop: Shop, matches: Iterable[OrderMatch]) -> None:
-        """Orders that TikTok settled and nobody billed; where nobody bills, that is no trouble."""
+        """Orders that TikTok settled and nobody billed, and refunds that nobody credited; where nobody
+        bills, or credits, that is no trouble."""
         if isinstance(shop.billing, NoBilling):
             return
         subjects = {f"{ORDER}{one.order_id}": one for one in matches}
         with self._runtime.ledger.begin() as tx:
             troubled = tx.exceptions.unresolved_among(CHANNEL, shop.code, list(subjects))
             for subject, match in subjects.items():
-                if match.verdict in _NOT_BILLED:
-                    if tx.exceptions.list(
-                        states=("open", "acknowledged", "resolved"),
-                        kinds=(UNBILLED,),
-                        shop=shop.code,
-                        subject=subject,
-                    ):
-                        continue
-                    problem = _unbilled(shop, match)
-                    tx.exceptions.open(
-                        self._runtime.reporter.exception(
-                            problem.kind,
-                            channel=CHANNEL,
-                            shop=shop.code,
-                            subject=subject,
-                            cause=problem.cause,
-                            message=problem.message,
-                        )
-                    )
-                elif subject in troubled:
+                problem = _problem(shop, match)
+                if problem is not None:
+                    self._open(tx, shop, subject, problem)
+                if subject in troubled:
                     tx.exceptions.clear(
                         channel=CHANNEL,
                         shop=shop.code,
                         subject=subject,
-                        reason="the order is billed now",
-                        kinds=(UNBILLED,),
+                        reason="the order's documents are there now",
+                        kinds=ABOUT_ORDERS,
+                        keep=[(problem.kind, problem.cause)] if problem else (),
                     )
+
+    def _open(self, tx: Transaction, shop: Shop, subject: str, problem: Problem) -> None:
+        """Tell it, once: whoever resolved it knows."""
+        states = ("open", "acknowledged", "resolved")
+        if not tx.exceptions.list(states=states, kinds=(problem.kind,), shop=shop.code, subject=subject):
+            tx.exceptions.open(
+                self._runtime.reporter.exception(
+                    problem.kind,
+                    channel=CHANNEL,
+                    shop=shop.code,
+                    subject=subject,
+                    cause=problem.cause,
+                    message=problem.message,
+                )
+            )
 
 
 def settled_of(row: Mapping[str, Any]) -> Settled:
@@ -190,10 +194,21 @@ def _is_older(settled: Settled, shop: Shop, begun_on: date) -> bool:
     return settled.placed_at is not None and settled.placed_at.astimezone(shop.zone).date() < first
 
 
-def _unbilled(shop: Shop, match: OrderMatch) -> Problem:
-    what = "its Sales Order was never billed" if match.verdict == "unbilled" else "NetSuite does not have it"
+def _problem(shop: Shop, match: OrderMatch) -> Problem | None:
+    """What is missing in NetSuite of what was settled."""
+    about = f"of order {match.order_id} of shop {shop.code}"
+    if match.verdict in _NOT_BILLED:
+        is_known = match.verdict == "unbilled"
+        what = "its Sales Order was never billed" if is_known else "NetSuite does not have it"
+        text = f"TikTok settled {match.settled} {shop.currency} {about}, and {what}."
+        return Problem.of(UNBILLED, match.verdict, text)
+    refund = next((one.amount for one in match.reasons if one.name == "refund_not_credited"), None)
+    kinds = {one.kind for one in match.documents}
+    if refund is None or not kinds & BILLS or kinds & CREDITS or isinstance(shop.refunds, NoRefunds):
+        return None
     text = (
-        f"TikTok settled {match.settled} {shop.currency} of order {match.order_id} of shop {shop.code}, and "
-        f"{what}."
+        f"TikTok settled a refund of {Money(-refund, shop.currency).quantized()} {about}, and NetSuite has "
+        "neither a Credit Memo nor a Cash Refund of the order. Until then the amount stays open on the "
+        "clearing account."
     )
-    return Problem.of(UNBILLED, match.verdict, text)
+    return Problem.of(UNCREDITED, UNCREDITED, text)

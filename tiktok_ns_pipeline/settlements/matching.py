@@ -12,8 +12,8 @@ credit). The *reasons* of a difference sum to it; what no reason explains is the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -177,23 +177,103 @@ def match_transaction(one: Transaction, documents: Iterable[OrderDocument]) -> T
     return TransactionMatch(one.id, one.about, "unmatched" if missing else "matched", ids)
 
 
-def applications(cleared: Settled, documents: Iterable[OrderDocument]) -> tuple[Application, ...]:
+def applications(
+    cleared: Settled,
+    documents: Iterable[OrderDocument],
+    paid: Decimal = _ZERO,
+    refunded: Decimal = _ZERO,
+) -> tuple[Application, ...]:
     """The open Invoices and Credit Memos that what was cleared of an order pays, the oldest id first.
 
-    Credit Memos are paid back as far as refunds were settled. Never more than is open is applied; what is
-    left over stays in the clearing account. The amounts sum to what was cleared, or to less of it.
+    `paid` and `refunded` are what Invoices and Credit Memos were given of it before. Credit Memos are paid
+    back as far as refunds were settled. Never more than is open is applied; what is left over stays in the
+    clearing account. The amounts sum to what was cleared and not given yet, or to less of it.
     """
-    open_ones = sorted(
-        (one for one in documents if one.open_amount), key=lambda one: (len(one.internal_id), one.internal_id)
-    )
-    invoices = [one for one in open_ones if one.kind == "invoice"]
-    memos = [one for one in open_ones if one.kind == "credit_memo"]
+    documents = tuple(documents)
+    invoices, memos = _open(documents, "invoice"), _open(documents, "credit_memo")
+    owed, credited = (sum((one.open_amount for one in kind), _ZERO) for kind in (invoices, memos))
     given_back = -sum(
         (min(part, _ZERO) for part in (cleared.refunds, cleared.shipping, cleared.other)), _ZERO
     )
-    credited = min(given_back, sum((one.open_amount for one in memos), _ZERO))
+    back = min(max(given_back - refunded, _ZERO), credited)
     # A sale and its refund may be settled in one statement: the refund then pays a part of the Invoice.
-    return (*_spread(memos, credited, -1), *_spread(invoices, cleared.total + credited, 1))
+    in_all = min(max(cleared.total + refunded - paid + back, _ZERO), owed)
+    if owed - in_all == credited - back:
+        # TikTok nets what it sold and gave back, such as shipping: both sides are even without the rest.
+        in_all, back = owed, credited
+    return (*_spread(memos, back, -1), *_spread(invoices, in_all, 1))
+
+
+def waits_for_credit(
+    cleared: Settled, documents: Iterable[OrderDocument], paid: Decimal, refunded: Decimal
+) -> bool:
+    """Whether a Credit Memo of what was cleared is still to come, or to be paid back.
+
+    `documents` are as they stand after what Invoices were `paid`, and Credit Memos `refunded`, of it.
+    """
+    documents = tuple(documents)
+    if not any(one.kind == "invoice" for one in documents):
+        return False
+    if cleared.total + refunded < paid:
+        return True
+    # What was netted is even only once Invoices and Credit Memos are.
+    is_netted = bool(cleared.refunds) or bool(_open(documents, "credit_memo"))
+    return is_netted and bool(_open(documents, "invoice"))
+
+
+@dataclass(slots=True)
+class OrderCase:
+    """What a payout settled of one order, and what Invoices and Credit Memos were given of it."""
+
+    settled: Settled
+    paid: Decimal = _ZERO
+    refunded: Decimal = _ZERO
+    is_ours: bool = True
+    """Whether the order's documents are to be expected."""
+
+    @property
+    def rest(self) -> Decimal:
+        """What no document was given yet."""
+        return self.settled.total + self.refunded - self.paid
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing can be left to give: a sale was given whole."""
+        return bool(self.paid) and not self.rest and not self.settled.refunds
+
+    def take(self, amount: Decimal) -> None:
+        """So much was given: positive to an Invoice, negative to a Credit Memo."""
+        self.paid += max(amount, _ZERO)
+        self.refunded -= min(amount, _ZERO)
+
+    def give(self, documents: Iterable[OrderDocument]) -> tuple[Application, ...]:
+        """What the open documents are given of the rest."""
+        given = applications(self.settled, documents, self.paid, self.refunded)
+        for one in given:
+            self.take(one.amount)
+        return given
+
+    def waits(self, documents: Sequence[OrderDocument]) -> bool:
+        """Whether more documents of the order are to come, or to be given; `documents` are as they stand
+        now."""
+        if not self.is_ours:
+            return False
+        if not any(one.kind in BILLS for one in documents):
+            return True
+        return waits_for_credit(self.settled, documents, self.paid, self.refunded)
+
+
+def after(documents: Iterable[OrderDocument], given: Mapping[str, Decimal]) -> tuple[OrderDocument, ...]:
+    """Documents once so much more was applied to each, by its internal id."""
+    return tuple(
+        replace(one, open_amount=max(one.open_amount - given.get(one.internal_id, _ZERO), _ZERO))
+        for one in documents
+    )
+
+
+def _open(documents: Iterable[OrderDocument], kind: DocumentKind) -> list[OrderDocument]:
+    found = [one for one in documents if one.kind == kind and one.open_amount]
+    return sorted(found, key=lambda one: (len(one.internal_id), one.internal_id))
 
 
 def _spread(documents: Iterable[OrderDocument], amount: Decimal, sign: int) -> Iterable[Application]:

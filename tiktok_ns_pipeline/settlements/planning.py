@@ -51,15 +51,17 @@ STAGING_KINDS = (
 """Kinds that staging opens, and closes when it no longer finds them."""
 
 UNBILLED = "settled_order_unbilled"
-"""About an order."""
+UNCREDITED = "settled_refund_uncredited"
+ABOUT_ORDERS = (UNBILLED, UNCREDITED)
+"""Kinds about an order whose documents are missing."""
 
-REPLAYABLE = (*STAGING_KINDS, POSTING_DIFFERS, UNBILLED, *ENGINE_KINDS)
+REPLAYABLE = (*STAGING_KINDS, POSTING_DIFFERS, *ABOUT_ORDERS, *ENGINE_KINDS)
 """Kinds of exceptions that this flow answers a replay of, where they are about its subjects."""
 
 
 def is_ours(exception: OpenException) -> bool:
     """Whether an exception of a replayable kind is this flow's."""
-    return exception.kind == UNBILLED or exception.subject.startswith((PAYOUT, STATEMENT))
+    return exception.kind in ABOUT_ORDERS or exception.subject.startswith((PAYOUT, STATEMENT))
 
 
 @dataclass(slots=True)

@@ -16,18 +16,18 @@ from typing import Any
 from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.lake.tables import NETSUITE_PAYOUT_JOURNALS
 from tiktok_ns_pipeline.ledger import Transaction
-from tiktok_ns_pipeline.ledger.facts import CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
+from tiktok_ns_pipeline.ledger.facts import CREDIT_PAYMENT, CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
 from tiktok_ns_pipeline.ledger.intents import Intent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound
 from tiktok_ns_pipeline.netsuite.values import id_of, lines_of, to_decimal
 from tiktok_ns_pipeline.runtime import Runtime
-from tiktok_ns_pipeline.settlements.applying import invoice_payment_of, journal_of
+from tiktok_ns_pipeline.settlements.applying import journal_of, payment_of
 from tiktok_ns_pipeline.settlements.planning import POSTING_DIFFERS, subject_of
 from tiktok_ns_pipeline.settlements.reading import LANE
 from tiktok_ns_pipeline.settlements.records import by_account
 
-KINDS_READ_BACK = (PAYOUT_JOURNAL, FX_JOURNAL, CUSTOMER_PAYMENT)
+KINDS_READ_BACK = (PAYOUT_JOURNAL, FX_JOURNAL, CUSTOMER_PAYMENT, CREDIT_PAYMENT)
 CONTENT = "content"
 DELETED = "deleted"
 """Causes of a document that differs."""
@@ -142,8 +142,8 @@ async def read_documents_back(runtime: Runtime, run_id: str) -> ReadBack:
 
 def expected_of(intent: Intent) -> Expected:
     """What the document of an intent should be."""
-    if intent.fact.kind == CUSTOMER_PAYMENT:
-        payment = invoice_payment_of(intent)
+    if intent.fact.kind in (CUSTOMER_PAYMENT, CREDIT_PAYMENT):
+        payment = payment_of(intent)
         return Expected(subject_of(intent), payment.currency, payment.tran_date, payment.total, None)
     journal = journal_of(intent)
     accounts = by_account(journal.lines)

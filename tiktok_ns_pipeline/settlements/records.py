@@ -1,4 +1,4 @@
-"""The bodies that make the documents of a payout. Pure; names of fields per N 5.6, 5.8, 5.9."""
+"""The bodies that make the documents of a payout. Pure; names of fields per N 5.6 to 5.9."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.ledger.facts import CUSTOMER_PAYMENT
 from tiktok_ns_pipeline.netsuite.values import ref
 from tiktok_ns_pipeline.settlements.document import CHANNEL, JournalLine, PayoutJournal
 
@@ -23,23 +24,25 @@ class FieldNames:
     payload_hash: str
 
 
-class InvoicePart(BaseModel):
-    """How much of an Invoice is paid, in its currency."""
+class ClearedPart(BaseModel):
+    """How much of an Invoice or Credit Memo is paid, in its currency."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    invoice_id: str
+    document_id: str
     order_id: str
     amount: Decimal = Field(gt=0)
 
 
-class InvoicePayment(BaseModel):
-    """A customer payment out of the clearing account, for Invoices that a payout covers."""
+class ClearingPayment(BaseModel):
+    """A customer payment out of the clearing account for Invoices that a payout covers, or a customer
+    refund out of it for Credit Memos of refunds that it covers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channel: str = CHANNEL
     shop: str
+    kind: Literal["pay", "crpay"]
     key: str
     """`<payment id>.<number>`."""
     external_id: str = Field(pattern=r"^[a-z0-9_.-]{1,100}$")
@@ -49,11 +52,18 @@ class InvoicePayment(BaseModel):
     currency_id: str
     account_id: str
     """The clearing account."""
+    payment_option_id: str | None = None
+    """Of a customer refund."""
     exchange_rate: Decimal | None = None
     true_date: date
     tran_date: date
     memo: str
-    parts: tuple[InvoicePart, ...]
+    parts: tuple[ClearedPart, ...]
+
+    @property
+    def record_type(self) -> str:
+        """Of NetSuite."""
+        return "customerPayment" if self.kind == CUSTOMER_PAYMENT else "customerRefund"
 
     @property
     def total(self) -> Decimal:
@@ -96,8 +106,8 @@ def deposit_body(
     return body
 
 
-def payment_body(payment: InvoicePayment, payload_hash: str, fields: FieldNames) -> dict[str, Any]:
-    """The body that creates a customer payment and applies it to its Invoices only."""
+def payment_body(payment: ClearingPayment, payload_hash: str, fields: FieldNames) -> dict[str, Any]:
+    """The body that creates a customer payment or refund and applies it to its documents only."""
     body: dict[str, Any] = {
         "externalId": payment.external_id,
         "customer": ref(payment.customer_id),
@@ -106,17 +116,18 @@ def payment_body(payment: InvoicePayment, payload_hash: str, fields: FieldNames)
         "memo": payment.memo,
         fields.shop: payment.shop,
         fields.payload_hash: payload_hash,
-        # Out of what TikTok owes, and not into funds that wait to be deposited (N 5.6).
         "account": ref(payment.account_id),
-        "undepFunds": ref("false"),
-        "autoApply": False,
-        "payment": payment.total,
         "apply": {
             "items": [
-                {"doc": ref(part.invoice_id), "apply": True, "amount": part.amount} for part in payment.parts
+                {"doc": ref(part.document_id), "apply": True, "amount": part.amount} for part in payment.parts
             ]
         },
     }
+    if payment.kind == CUSTOMER_PAYMENT:
+        # Out of what TikTok owes, and not into funds that wait to be deposited (N 5.6).
+        body |= {"undepFunds": ref("false"), "autoApply": False, "payment": payment.total}
+    elif payment.payment_option_id is not None:
+        body["paymentOption"] = ref(payment.payment_option_id)
     if payment.exchange_rate is not None:
         body["exchangeRate"] = payment.exchange_rate
     return body

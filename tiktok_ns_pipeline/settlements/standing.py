@@ -19,9 +19,9 @@ from tiktok_ns_pipeline.lake.tables import (
 )
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
-from tiktok_ns_pipeline.ledger.facts import CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
+from tiktok_ns_pipeline.ledger.facts import CREDIT_PAYMENT, CUSTOMER_PAYMENT, FX_JOURNAL, PAYOUT_JOURNAL
 from tiktok_ns_pipeline.ledger.intents import Intent
-from tiktok_ns_pipeline.money import Money
+from tiktok_ns_pipeline.money import amount_text
 from tiktok_ns_pipeline.settings import Settings
 from tiktok_ns_pipeline.settlements.document import CHANNEL, PayoutJournal
 from tiktok_ns_pipeline.settlements.planning import PAYOUT, STATEMENT
@@ -79,7 +79,7 @@ def _standing(lake: Lake, ledger: Ledger, payment: Row) -> PayoutStanding:
     with ledger.read() as tx:
         intents = {
             fact: intent
-            for kind in (PAYOUT_JOURNAL, FX_JOURNAL, CUSTOMER_PAYMENT)
+            for kind in (PAYOUT_JOURNAL, FX_JOURNAL, CUSTOMER_PAYMENT, CREDIT_PAYMENT)
             for key in keys
             for fact, intent in tx.intents.newest_of(CHANNEL, shop, kind, key).items()
         }
@@ -139,10 +139,11 @@ def _document(row: Row) -> list[str]:
     ]
     for line in journal.lines:
         side = "debit " if line.amount > 0 else "credit"
-        amount = _plain(abs(line.amount), journal.currency)
+        amount = amount_text(abs(line.amount), journal.currency)
         lines.append(f"  {side} {amount:>16}  account {line.account_id:<8} {line.memo}")
         lines += [
-            f"         {_plain(amount, journal.currency):>16}    {name}" for name, amount in line.components
+            f"         {amount_text(amount, journal.currency):>16}    {name}"
+            for name, amount in line.components
         ]
     return lines
 
@@ -158,7 +159,7 @@ def _orders(matches: Sequence[Row], most: int) -> list[str]:
     # What somebody has to look at comes first.
     shown = sorted(matches, key=lambda row: (row["verdict"] == "cleared", row["order_id"]))[:most]
     lines += [
-        f"  order {row['order_id']}: {_plain(_cleared(row), row['currency'])} by statement "
+        f"  order {row['order_id']}: {amount_text(_cleared(row), row['currency'])} by statement "
         f"{row['statement_id']}, {row['verdict']}; {row['documents'] or 'no document'}"
         for row in shown
     ]
@@ -172,14 +173,4 @@ def _cleared(row: Row) -> Decimal:
 
 
 def _money(amount: Decimal | None, currency: str | None) -> str:
-    return f"{_plain(amount, currency)} {currency or ''}".strip()
-
-
-def _plain(amount: Decimal | None, currency: str | None) -> str:
-    """An amount with the decimals of its currency, or all that it has."""
-    if amount is None:
-        return "unknown"
-    if currency is None:
-        return f"{amount:f}"
-    quantized = Money(amount, currency).quantized().amount
-    return f"{quantized if quantized == amount else amount:f}"
+    return f"{amount_text(amount, currency)} {currency or ''}".strip()

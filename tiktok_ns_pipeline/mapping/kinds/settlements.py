@@ -86,6 +86,18 @@ SETTLEMENT_KINDS = (
         before_dispatch=False,
     ),
     kind(
+        "settled_refund_uncredited",
+        "TikTok settled a refund that NetSuite has no credit of",
+        "finance",
+        "error",
+        72,
+        "Look at the order's return and its other exceptions: what keeps the credit back is named there. "
+        "Once the Credit Memo or Cash Refund is in NetSuite, it is settled by itself; if it was booked "
+        "elsewhere, resolve this with the document's number.",
+        "T 6.5, 7.2, N 6",
+        before_dispatch=False,
+    ),
+    kind(
         "payout_differs",
         "A payout is not the sum of its statements",
         "finance",

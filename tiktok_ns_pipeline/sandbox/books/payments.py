@@ -27,6 +27,8 @@ MONEY = frozenset({PAYMENT, REFUND})
 """Types of records that `saved_money` makes."""
 
 _ZERO = Decimal(0)
+_HOLDS_MONEY = frozenset({"Bank", "OthCurrAsset", "CredCard"})
+"""Types of accounts that money is paid into or out of (N 6 no. 3)."""
 _PAYABLE = {PAYMENT: applying.INVOICE, REFUND: applying.CREDIT_MEMO}
 # Header fields that a payment takes over from the invoice that it pays.
 _INHERITED = ("subsidiary", "currency", "location", "department", "class")
@@ -59,6 +61,10 @@ def saved_money(
     del body["entity"]
     _take_account(kind, body)
     check_account(desk, body, body.get("account"), "account")
+    if body.get("account") and desk.the("account", body["account"]).get("acctType") not in _HOLDS_MONEY:
+        raise invalid_value(body["account"], "account", "account")
+    if kind is REFUND and not (body.get("paymentOption") or body.get("paymentMethod")):
+        raise missing("Payment Option")
     body.setdefault("arAcct", RECEIVABLE_ACCOUNT)
     if old is not None and old.get("_deposited"):
         raise refused("This transaction has been deposited and cannot be changed.")
