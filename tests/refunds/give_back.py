@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.billing.shipped import Sale, bill
 from tests.rigging import SOON
+from tiktok_ns_pipeline.cancellations.flow import ClosuresFlow, ClosuresReport, ClosuresRequest
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import NETSUITE_REFUNDS, STAGED_REFUNDS, Table
 from tiktok_ns_pipeline.refunds.flow import RefundsFlow, RefundsReport, RefundsRequest
@@ -28,6 +29,12 @@ async def refund(rig: Rig, request: RefundsRequest = REFUNDS, **runtime: Any) ->
     """One process of the pipeline that refunds."""
     async with rig.runtime(**runtime) as opened:
         return await RefundsFlow(opened, "refunds").run(request)
+
+
+async def close(rig: Rig) -> ClosuresReport:
+    """One process of the pipeline that closes what was cancelled."""
+    async with rig.runtime() as opened:
+        return await ClosuresFlow(opened, "closures").run(ClosuresRequest(budget_s=3600, idle_s=10))
 
 
 async def sold(
@@ -54,6 +61,18 @@ async def sold(
 def approve(rig: Rig, return_id: str, decision: str = "APPROVE_REFUND", shop: str = "us", **how: Any) -> None:
     """The seller agrees, in Seller Center."""
     rig.world.returns.decide(shop_of(shop), return_id, decision, f"{decision} {return_id}", **how)
+
+
+def reject(rig: Rig, return_id: str, shop: str = "us") -> None:
+    """The seller refuses, in Seller Center."""
+    reason = "reverse_reject_request_reason_1"
+    rig.world.returns.decide(shop_of(shop), return_id, "REJECT_REFUND", "no", reason)
+
+
+def receive(rig: Rig, return_id: str) -> None:
+    """The warehouse takes in what came back."""
+    [authorization] = records(rig, "returnAuthorization", return_id)
+    rig.books.transform("returnAuthorization", authorization["id"], "itemReceipt", {})
 
 
 async def pass_hours(rig: Rig, hours: float) -> None:

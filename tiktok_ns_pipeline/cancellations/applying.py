@@ -26,7 +26,7 @@ from tiktok_ns_pipeline.engine.outcomes import (
     Park,
 )
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
-from tiktok_ns_pipeline.ledger.facts import CLOSURE, SALES_ORDER
+from tiktok_ns_pipeline.ledger.facts import CLOSURE, CREDIT, SALES_ORDER
 from tiktok_ns_pipeline.ledger.intents import CALLED_OFF, OPEN, UNDER_WAY, FactKey, Intent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
@@ -206,8 +206,10 @@ class ClosureHandler:
     def _is_to_be_stopped(self, progress: Progress) -> bool:
         return progress.begun != "nothing" and not progress.is_beyond(self._cutoff)
 
-    def _too_late(self, intent: Intent, record: Mapping[str, Any], progress: Progress) -> Park:
+    def _too_late(self, intent: Intent, record: Mapping[str, Any], progress: Progress) -> Outcome:
         fact = intent.fact
+        if self._is_credited(fact):
+            return self._applied(intent, "it had left, and is credited as a return")
         with self._ledger.begin() as tx:
             tx.expected_returns.expect(fact.channel, fact.shop, fact.business_key, progress.begun)
             self._clear(tx, intent, (STOP,), f"it is {progress.begun} now")
@@ -218,6 +220,17 @@ class ClosureHandler:
             f"{_name(intent, record)} is {progress.begun} already, and the order is cancelled at TikTok; "
             "it was left as it is.",
         )
+
+    def _is_credited(self, fact: FactKey) -> bool:
+        """Whether the refunds flow has credited what was cancelled."""
+        with self._ledger.read() as tx:
+            claims = tx.claims.of_order(fact.channel, fact.shop, fact.business_key)
+            credits = [
+                FactKey(fact.channel, fact.shop, CREDIT, one.claim_id)
+                for one in claims
+                if one.source == "cancellation"
+            ]
+            return bool(tx.links.find_many(credits))
 
     def _stop(self, intent: Intent, record: Mapping[str, Any], progress: Progress) -> Park:
         fact = intent.fact

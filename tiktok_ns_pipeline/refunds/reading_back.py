@@ -23,7 +23,8 @@ from pydantic import TypeAdapter
 from tiktok_ns_pipeline.lake.tables import NETSUITE_REFUNDS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.claims import KnownClaim
-from tiktok_ns_pipeline.ledger.facts import ITEM_RECEIPT, RETURN_AUTHORIZATION
+from tiktok_ns_pipeline.ledger.facts import CLOSURE, ITEM_RECEIPT, RETURN_AUTHORIZATION
+from tiktok_ns_pipeline.ledger.intents import FactKey
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.netsuite.errors import NetSuiteNotFound
 from tiktok_ns_pipeline.netsuite.values import ACCOUNT_TIME_FORMAT, id_of, to_decimal
@@ -127,14 +128,17 @@ async def read_refunds_back(runtime: Runtime, run_id: str) -> ReadBack:
     by_shop: dict[str, list[_Read]] = {}
     for each in read:
         by_shop.setdefault(each.link.fact.shop, []).append(each)
+    closures: list[FactKey] = []
     for shop, own in by_shop.items():
         claims = _claims(runtime, shop, [each.document.claim_id for each in own])
         rows = [_row(runtime, each, claims) for each in own]
         runtime.lake.land_many(NETSUITE_REFUNDS, rows, shop=shop, run_id=run_id)
+        closures += _closures(shop, own, claims)
     with runtime.ledger.begin() as tx:
         tx.links.read_back([each.link for each in read])
         for each in read:
             _compare(runtime, tx, each)
+        tx.intents.take_up_again(closures)
     runtime.probe("read back")
     amounts: dict[str, Decimal] = {}
     for each in read:
@@ -242,6 +246,17 @@ async def _saved(runtime: Runtime, read: _Read) -> _Read:
         status=id_of(record.get("status")) or read.status or "",
         total=to_decimal(str(total)) if total is not None else None,
     )
+
+
+def _closures(shop: str, read: Sequence[_Read], claims: Mapping[str, KnownClaim]) -> list[FactKey]:
+    """The closures that came too late for what is credited now: they end with it."""
+    return [
+        FactKey(CHANNEL, shop, CLOSURE, one.document.order_id)
+        for one in read
+        if isinstance(one.document, Credit)
+        and one.document.claim_id in claims
+        and claims[one.document.claim_id].source == "cancellation"
+    ]
 
 
 def _is_overdue(runtime: Runtime, link: Link) -> bool:
