@@ -12,7 +12,8 @@ Only the two systems are read, never our own records.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from string import Template
@@ -79,6 +80,21 @@ class SideUnread(Exception):
         self.side: Side = side
         self.reason = reason
         super().__init__(f"{side} could not be read: {reason}")
+
+
+_FAILURES: dict[Side, tuple[type[Exception], ...]] = {
+    "tiktok": (TikTokError, WireError),
+    "netsuite": (NetSuiteError,),
+}
+
+
+@contextmanager
+def asking(side: Side) -> Generator[None]:
+    """A time in which one system is asked: should it fail, there is no proof. Raises SideUnread."""
+    try:
+        yield
+    except _FAILURES[side] as failure:
+        raise SideUnread(side, str(failure)) from failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +206,7 @@ async def _one_listing(sources: Sources, day: date) -> tuple[dict[str, ReadOrder
     listed: dict[str, ReadOrder] = {}
     began: datetime | None = None
     announced = 0
-    try:
+    with asking("tiktok"):
         async for page in pages:
             began = began or page.read_at
             announced = max(announced, page.total_count or 0)
@@ -198,20 +214,16 @@ async def _one_listing(sources: Sources, day: date) -> tuple[dict[str, ReadOrder
                 order = ReadOrder(raw, page.read_at, page.request_id)
                 if placed_on(order, sources.shop) in (day, None):
                     listed[order_name(raw)] = order
-    except (TikTokError, WireError) as failure:
-        raise SideUnread("tiktok", str(failure)) from failure
     return listed, began or sources.clock.now(), announced
 
 
 async def orders_named(sources: Sources, names: Sequence[str]) -> dict[str, ReadOrder]:
     """The orders with these ids that TikTok has in this shop, whenever they were created."""
     ids = [name for name in names if _ORDER_ID.fullmatch(name)]
-    try:
+    with asking("tiktok"):
         pages = await sources.tiktok.order_details(sources.access, ids, lane="bulk")
         orders = [ReadOrder(raw, page.read_at, page.request_id) for page in pages for raw in page.orders]
         return {order_name(order.raw): order for order in orders}
-    except (TikTokError, WireError) as failure:
-        raise SideUnread("tiktok", str(failure)) from failure
 
 
 async def _with_price_details(sources: Sources, orders: dict[str, ReadOrder]) -> dict[str, ReadOrder]:
@@ -244,10 +256,8 @@ async def sales_orders_of(sources: Sources, order_ids: Iterable[str]) -> dict[st
         keys = [external_id(sources.shop.code, name) for name in batch]
         field = sources.mapping.custom_fields.body.order_id
         query = query_text(SALES_ORDERS_BY_KEY if field else SALES_ORDERS_BY_EXTERNAL_ID, sources, len(batch))
-        try:
+        with asking("netsuite"):
             found = await sources.netsuite.suiteql(query, [*keys, *(batch if field else ())], lane="bulk")
-        except NetSuiteError as failure:
-            raise SideUnread("netsuite", str(failure)) from failure
         rows |= {row["id"]: row for row in found}
     return rows
 
@@ -258,10 +268,8 @@ async def _sales_orders_dated(sources: Sources, day: date) -> dict[str, dict[str
     field = sources.mapping.custom_fields.body.shop
     query = query_text(SALES_ORDERS_OF_SHOP if field else SALES_ORDERS_OF_PREFIX, sources)
     values = [day.isoformat(), f"{prefix}%", *((code,) if field else ())]
-    try:
+    with asking("netsuite"):
         found = [row async for row in sources.netsuite.suiteql_keyset(query, "id", values, lane="bulk")]
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
     # LIKE takes "_" for any character, so the prefix is compared once more.
     return {
         row["id"]: row

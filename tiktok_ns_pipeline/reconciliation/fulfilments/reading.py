@@ -16,13 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.reconciliation.fulfilments import sides
 from tiktok_ns_pipeline.reconciliation.fulfilments.model import Bill, Fulfilment, SalesOrder
 from tiktok_ns_pipeline.reconciliation.reading import (
     ReadOrder,
-    SideUnread,
     Sources,
+    asking,
     listed_orders,
     names_in,
     orders_named,
@@ -165,10 +164,8 @@ class _Gathered:
 
 async def _documents_of(sources: Sources, orders: Mapping[str, ReadOrder]) -> dict[str, Documents]:
     """Sales Orders of these orders, and all Item Fulfillments and bills of those."""
-    try:
+    with asking("netsuite"):
         account_now = await sources.netsuite.account_now(lane="bulk")
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
     heads = await sales_orders_of(sources, orders)
     order_of = {
         key: name for key, row in heads.items() if (name := sides.named_order(row, sources.shop, orders))
@@ -232,10 +229,8 @@ async def _orphans(sources: Sources, day: date, orders: Mapping[str, ReadOrder])
     field_ = sources.mapping.custom_fields.body.shop
     query = query_text(FULFILMENTS_OF_SHOP if field_ else FULFILMENTS_OF_PREFIX, sources)
     values = [day.isoformat(), f"{prefix}%", *((code,) if field_ else ())]
-    try:
+    with asking("netsuite"):
         found = [row async for row in sources.netsuite.suiteql_keyset(query, "id", values, lane="bulk")]
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
     # LIKE takes "_" for any character, so the prefix is compared once more.
     dated = [
         row
@@ -258,10 +253,8 @@ async def _rows(sources: Sources, query: str, values: Sequence[str]) -> list[dic
     for at in range(0, len(values), _IDS_PER_QUERY):
         batch = values[at : at + _IDS_PER_QUERY]
         text = query_text(query, sources, len(batch))
-        try:
+        with asking("netsuite"):
             rows += await sources.netsuite.suiteql(text, batch, lane="bulk")
-        except NetSuiteError as failure:
-            raise SideUnread("netsuite", str(failure)) from failure
     return rows
 
 

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from string import Template
 
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.reconciliation.payouts import sides
 from tiktok_ns_pipeline.reconciliation.payouts.join import BY_HAND_WINDOW
 from tiktok_ns_pipeline.reconciliation.payouts.model import Accounts, PaidOut, PayoutDocument, Settlement
-from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources
-from tiktok_ns_pipeline.tiktok.errors import TikTokError, TikTokIncomplete, WireError
+from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources, asking
+from tiktok_ns_pipeline.tiktok.errors import TikTokError, TikTokIncomplete
 from tiktok_ns_pipeline.tiktok.finance import StatementReading
 from tiktok_ns_pipeline.tiktok.finance_models import ListedStatement
 
@@ -154,10 +153,8 @@ async def in_portions(
     for start in range(0, len(ordered), _IDS_PER_QUERY):
         batch = ordered[start : start + _IDS_PER_QUERY]
         text = Template(query).substitute(markers=", ".join("?" * len(batch)), **names)
-        try:
+        with asking("netsuite"):
             rows += await sources.netsuite.suiteql(text, [*batch, *more], lane="bulk")
-        except NetSuiteError as failure:
-            raise SideUnread("netsuite", str(failure)) from failure
     return rows
 
 
@@ -166,7 +163,7 @@ async def in_portions(
 
 async def _payments(sources: Sources, since: date, until: date) -> list[PaidOut]:
     found: dict[str, PaidOut] = {}
-    try:
+    with asking("tiktok"):
         pages = sources.tiktok.finance.payments(
             sources.access, since=_midnight(since), until=_midnight(until + timedelta(days=1)), lane="bulk"
         )
@@ -174,15 +171,13 @@ async def _payments(sources: Sources, since: date, until: date) -> list[PaidOut]
             for raw in page.rows:
                 one = sides.paid_out(raw)
                 found[one.id] = one
-    except (TikTokError, WireError) as failure:
-        raise SideUnread("tiktok", str(failure)) from failure
     return list(found.values())
 
 
 async def _statements(sources: Sources, since: date, until: date) -> list[ListedStatement]:
     """By the midnight that ended their day; one that is listed twice counts once (T 11)."""
     found: dict[str, ListedStatement] = {}
-    try:
+    with asking("tiktok"):
         pages = sources.tiktok.finance.statements(
             sources.access,
             since=_midnight(since + timedelta(days=1)),
@@ -193,8 +188,6 @@ async def _statements(sources: Sources, since: date, until: date) -> list[Listed
             for raw in page.rows:
                 one = ListedStatement.parse(raw)
                 found[one.id] = one
-    except (TikTokError, WireError) as failure:
-        raise SideUnread("tiktok", str(failure)) from failure
     return list(found.values())
 
 
@@ -240,11 +233,9 @@ async def _documents(
         f"tts-{code}-dep-%",
         accounts.clearing,
     ]
-    try:
+    with asking("netsuite"):
         async for row in sources.netsuite.suiteql_keyset(DOCUMENTS_AROUND, "id", around, lane="bulk"):
             heads.setdefault(row["id"], row)
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
     wanted = {key: row for key, row in heads.items() if not sides.is_fx_journal(row.get("externalid"), code)}
     lines = await lines_of(sources, list(wanted))
     found = [sides.payout_document(row, lines.get(key, ()), code) for key, row in wanted.items()]

@@ -18,13 +18,12 @@ from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline.mapping.shop import Shop
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.netsuite.values import to_decimal
 from tiktok_ns_pipeline.reconciliation.payouts.reading import in_portions
-from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources
+from tiktok_ns_pipeline.reconciliation.reading import Sources, asking
 from tiktok_ns_pipeline.reconciliation.refunds.model import Claim, ClaimState, Document
 from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
-from tiktok_ns_pipeline.tiktok.errors import TikTokError, WireError
+from tiktok_ns_pipeline.tiktok.errors import WireError
 from tiktok_ns_pipeline.tiktok.return_models import Return
 
 _ORDERS_PER_SEARCH = 50
@@ -139,7 +138,7 @@ async def _claims(
     cancellations = sources.tiktok.cancellations.search(
         sources.access, updated_since, updated_until, order_ids=order_ids, lane="bulk"
     )
-    try:
+    with asking("tiktok"):
         async for page in returns:
             for raw in page.rows:
                 claim = claim_of_return(raw)
@@ -149,8 +148,6 @@ async def _claims(
             for raw in page.rows:
                 claim = claim_of_cancellation(raw)
                 found[claim.id] = claim
-    except (TikTokError, WireError) as failure:
-        raise SideUnread("tiktok", str(failure)) from failure
     return found
 
 
@@ -172,10 +169,8 @@ async def _credits_dated(sources: Sources, day: date) -> list[dict[str, str]]:
     values = [day.isoformat(), f"tts-{code}-cm-%", f"tts-{code}-cr-%", code]
     if not field:
         text, values = text.replace(" OR NULL = ?", ""), values[:-1]
-    try:
+    with asking("netsuite"):
         return [row async for row in sources.netsuite.suiteql_keyset(text, "id", values, lane="bulk")]
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
 
 
 def _fields(sources: Sources) -> dict[str, str]:

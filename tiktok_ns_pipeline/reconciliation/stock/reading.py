@@ -20,9 +20,8 @@ from tiktok_ns_pipeline.goods.items import ItemIndex
 from tiktok_ns_pipeline.goods.snapshot import ITEMS
 from tiktok_ns_pipeline.lake.orders import order_name
 from tiktok_ns_pipeline.netsuite.client import PAGE_ROWS
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
 from tiktok_ns_pipeline.netsuite.values import to_account_time, to_decimal, to_instant
-from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources, names_in, sales_orders_of
+from tiktok_ns_pipeline.reconciliation.reading import Sources, asking, names_in, sales_orders_of
 from tiktok_ns_pipeline.reconciliation.results import NotRun
 from tiktok_ns_pipeline.reconciliation.stock.model import Blind, Pool, Reading, Slot, Stock, Wanted
 from tiktok_ns_pipeline.reconciliation.stock.sides import Goods, is_deleted, sku_ids_in, slots_of, wanted_of
@@ -223,10 +222,8 @@ class StockReader:
         """What NetSuite's records moved of this stock within the grace, by the account's own clock."""
         any_source = next(iter(self.sources.values()))
         grace = timedelta(minutes=self.goods.mapping.reconciliation.grace_minutes)
-        try:
+        with asking("netsuite"):
             now = to_instant(await any_source.netsuite.account_now(), UTC)
-        except NetSuiteError as failure:
-            raise SideUnread("netsuite", str(failure)) from failure
         assert now is not None
         rows = await self._of_items(TAKEN, {item for item, _ in among}, [to_account_time(now - grace, UTC)])
         moved = {(row["item"], row["location"]): _number(row.get("taken")) or Decimal(0) for row in rows}
@@ -262,10 +259,8 @@ class StockReader:
         return found
 
     async def _suiteql(self, query: str, values: Sequence[str]) -> list[dict[str, str]]:
-        try:
+        with asking("netsuite"):
             return await next(iter(self.sources.values())).netsuite.suiteql(query, values, lane="bulk")
-        except NetSuiteError as failure:
-            raise SideUnread("netsuite", str(failure)) from failure
 
     def _now(self) -> datetime:
         return next(iter(self.sources.values())).clock.now()
@@ -274,13 +269,11 @@ class StockReader:
 async def _goods(source: Sources) -> Goods:
     """All items of the account and the members of its kits."""
     members: dict[str, list[tuple[str, Decimal]]] = {}
-    try:
+    with asking("netsuite"):
         items = [row async for row in source.netsuite.suiteql_keyset(ITEMS, "id", lane="bulk")]
         for row in await source.netsuite.suiteql(MEMBERS, lane="bulk"):
             quantity = _number(row.get("quantity"))
             members.setdefault(row["kit"], []).append((row["item"], quantity or Decimal(1)))
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
     return Goods(source.mapping, ItemIndex(items), members)
 
 
