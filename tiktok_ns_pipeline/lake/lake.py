@@ -217,13 +217,13 @@ class Lake:
         names = [naming.name_of(path) for path in self._files(table, shop, None)]
         return naming.landed_at(max(names)) if names else None
 
-    def connect(self, as_of: datetime | None = None) -> DuckDBPyConnection:
-        """A DuckDB in memory with both views of every table; the caller closes it.
+    def connect(self, as_of: datetime | None = None, tables: Iterable[Table] = TABLES) -> DuckDBPyConnection:
+        """A DuckDB in memory with both views of these tables; the caller closes it.
 
         The views show the files of this moment: connect again to see what landed since.
         """
         connection = reading.open_connection(self._storage)
-        for table in TABLES:
+        for table in tables:
             files = self._addresses(self._files(table, None, None))
             newest = self._addresses(self._newest_files(table, as_of, None, None))
             landed = "" if as_of is None else f" WHERE landed_at <= {reading.instant_literal(as_of)}"

@@ -76,8 +76,11 @@ async def prove_refunds_of_every_shop(runtime: Runtime, day: date, run_id: str) 
     return await _in_every_shop(runtime, day, run_id, prove_refund_day, refunds.not_run)
 
 
-async def prove_clearing_of_every_account(runtime: Runtime, run_id: str) -> list[ClearingProof]:
-    """Prove every clearing account of the mapping. One of which a shop cannot be asked is not proved."""
+async def prove_clearing_of_every_account(
+    runtime: Runtime, run_id: str, *, whole: bool = False
+) -> list[ClearingProof]:
+    """Prove every clearing account of the mapping, `whole` from the beginning. One of which a shop cannot be
+    asked is not proved."""
     sources, unopened = await _opened(runtime)
     proofs: list[ClearingProof] = []
     closed = {
@@ -88,7 +91,7 @@ async def prove_clearing_of_every_account(runtime: Runtime, run_id: str) -> list
     for own in by_account(sources.values()):
         accounts = accounts_of(own[0].shop)
         if accounts is not None and accounts.clearing not in closed:
-            proofs.append(await prove_clearing(own, runtime.lake, run_id))
+            proofs.append(await prove_clearing(own, runtime.lake, run_id, whole=whole))
     now = runtime.clock.now()
     for account, reason in closed.items():
         codes = [

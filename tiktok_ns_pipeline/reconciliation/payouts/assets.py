@@ -56,6 +56,17 @@ class PayoutProofConfig(dg.Config):
     )
 
 
+class ClearingProofConfig(dg.Config):
+    """What a proof of clearing accounts may be told."""
+
+    whole: bool = Field(
+        default=False,
+        description="read the accounts from the beginning, not what changed since the last proof; this also "
+        "happens by itself once a week, after a change of the mapping, and where balances differ from what "
+        "is known",
+    )
+
+
 @dg.asset(
     name=ASSET,
     deps=[dg.AssetKey(["tiktok_shop", "finance"]), "netsuite_payout_journals"],
@@ -101,17 +112,18 @@ def payout_reconciliation(
     retry_policy=RETRIES,
 )
 def clearing_reconciliation(
-    context: dg.AssetExecutionContext, runtime: RuntimeResource
+    context: dg.AssetExecutionContext, config: ClearingProofConfig, runtime: RuntimeResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """What the balance of every clearing account is made of: orders billed and not settled, settled and not
     billed, refunds likewise, differences, and what nobody can account for.
 
-    Read from the two systems alone, over the whole history of the account.
+    Read from the two systems alone, over the whole history of the account: what was read before is kept, and
+    every month's balance is compared with it.
     """
     from tiktok_ns_pipeline.reconciliation.every_shop import prove_clearing_of_every_account
     from tiktok_ns_pipeline.reconciliation.payouts.clearing_checking import clearing_account_explained
 
-    proofs = proved(runtime, prove_clearing_of_every_account, context.run.run_id)
+    proofs = proved(runtime, prove_clearing_of_every_account, context.run.run_id, whole=config.whole)
     for proof in proofs:
         (context.log.info if proof.is_explained else context.log.warning)(proof.statement)
     yield dg.MaterializeResult(

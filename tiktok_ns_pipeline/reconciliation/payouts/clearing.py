@@ -13,9 +13,9 @@ Invariant: every transaction on the account counts in exactly one item, or cance
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -61,6 +61,7 @@ class Entry:
     payout_names: frozenset[str] = frozenset()
     """Payments and statements that it says it books."""
     is_exchange: bool = False
+    dated: date | None = None
 
     @property
     def rest(self) -> Decimal:
@@ -153,25 +154,63 @@ def items_of(entries: Iterable[Entry], statements: Iterable[Settlement]) -> tupl
     `statements` are all that a document on the account names, by themselves or by their payment.
     """
     ledger = _Ledger()
+    payouts, others = _payouts(entries, statements)
+    for entry in others:
+        ledger.take(entry)
+    for payout in payouts:
+        ledger.clear(payout)
+    return tuple(sorted(ledger.items(), key=lambda item: (-abs(item.amount), item.subject, item.reason)))
+
+
+def booked_statements(entries: Iterable[Entry], statements: Iterable[Settlement]) -> set[str]:
+    """Ids of the statements that documents on the account book."""
+    payouts, _ = _payouts(entries, statements)
+    return {one.id for payout in payouts for one in payout.booked}
+
+
+# Within
+
+
+@dataclass(frozen=True, slots=True)
+class _Payout:
+    """Documents of one payment, or of a statement that is not paid."""
+
+    key: str
+    statements: tuple[Settlement, ...]
+    entries: tuple[Entry, ...]
+
+    @property
+    def names(self) -> set[str]:
+        return {name for entry in self.entries for name in entry.payout_names}
+
+    @property
+    def by_themselves(self) -> tuple[Settlement, ...]:
+        """Statements with documents of their own."""
+        names = self.names
+        return tuple(one for one in self.statements if one.id in names)
+
+    @property
+    def booked(self) -> tuple[Settlement, ...]:
+        return self.by_themselves or self.statements
+
+
+def _payouts(entries: Iterable[Entry], statements: Iterable[Settlement]) -> tuple[list[_Payout], list[Entry]]:
+    """Entries that book payouts, together with what they book; and all others."""
     by_name: dict[str, list[Settlement]] = defaultdict(list)
     for one in statements:
         by_name[one.id].append(one)
         if one.payment_id:
             by_name[one.payment_id].append(one)
-    booked: defaultdict[str, list[Entry]] = defaultdict(list)
+    booking: defaultdict[str, list[Entry]] = defaultdict(list)
+    others: list[Entry] = []
     for entry in entries:
         names = sorted(name for name in entry.payout_names if name in by_name)
         if names:
             covered = by_name[names[0]]
-            booked[covered[0].payment_id or covered[0].id].append(entry)
+            booking[covered[0].payment_id or covered[0].id].append(entry)
         else:
-            ledger.take(entry)
-    for key, own in booked.items():
-        ledger.clear(key, by_name[key], own)
-    return tuple(sorted(ledger.items(), key=lambda item: (-abs(item.amount), item.subject, item.reason)))
-
-
-# Within
+            others.append(entry)
+    return [_Payout(key, tuple(by_name[key]), tuple(own)) for key, own in booking.items()], others
 
 
 @dataclass(slots=True)
@@ -202,17 +241,15 @@ class _Ledger:
             reason = Reason.EXCHANGE_DIFFERENCE if entry.is_exchange else Reason.NOBODYS
             self._others.append(Item(reason, entry.name, entry.currency, entry.rest, documents=(entry.name,)))
 
-    def clear(self, key: str, statements: Sequence[Settlement], entries: Sequence[Entry]) -> None:
+    def clear(self, payout: _Payout) -> None:
         """A payout's documents beside what its statements clear."""
+        key, entries = payout.key, payout.entries
         currency = entries[0].currency
-        names = {name for entry in entries for name in entry.payout_names}
-        by_itself = [one for one in statements if one.id in names]
-        booked = by_itself or list(statements)
-        cleared = sum((self._settle(one) for one in booked), _ZERO)
+        cleared = sum((self._settle(one) for one in payout.booked), _ZERO)
         owed = _ZERO
-        if key not in names:
+        if key not in payout.names:
             # Statements with documents of their own leave what is owed for them, until they are paid.
-            for one in by_itself:
+            for one in payout.by_themselves:
                 net = one.settlement + (one.reserve or _ZERO)
                 owed += net
                 self._others.append(Item(Reason.STATEMENT_NOT_PAID, one.id, one.currency, net))

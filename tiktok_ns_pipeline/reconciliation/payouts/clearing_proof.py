@@ -1,94 +1,56 @@
 """The proof of the clearing accounts: read everything on them, and what TikTok settled, and explain the rest.
 
-An account may serve several shops; it is proved as a whole. The whole history of the account is read, and
-of TikTok every statement that one of its documents names: an old mistake stays in a balance for ever, so no
-window can be drawn.
+An account may serve several shops; it is proved as a whole. An old mistake stays in a balance for ever, so
+no window can be drawn. What a proof reads is kept, and the next one reads what changed since: documents by
+their last change, statements where their list tells otherwise or an order of theirs was billed. Whether
+that is all is asked of NetSuite: every month's balance, and how many documents it is made of, must be those
+that are known. Where they are not, where the mapping changed, and once a week, all is read from the
+beginning.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from string import Template
 from typing import Any
 
+from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import CLEARING_RECONCILIATION, SETTLEMENT_PROOFS
-from tiktok_ns_pipeline.netsuite.errors import NetSuiteError
-from tiktok_ns_pipeline.netsuite.values import to_decimal
 from tiktok_ns_pipeline.reconciliation.payouts.clearing import ClearingProof, Entry, Item, items_of
-from tiktok_ns_pipeline.reconciliation.payouts.model import Settlement
-from tiktok_ns_pipeline.reconciliation.payouts.proof import statement_row
-from tiktok_ns_pipeline.reconciliation.payouts.reading import (
-    CARRIED,
-    in_portions,
-    list_statements,
-    read_settlements,
+from tiktok_ns_pipeline.reconciliation.payouts.clearing_history import (
+    Balance,
+    ClearingHistory,
+    Month,
+    watermark,
 )
-from tiktok_ns_pipeline.reconciliation.payouts.sides import accounts_of, is_fx_journal, names_in
+from tiktok_ns_pipeline.reconciliation.payouts.clearing_reading import read_balances, read_documents
+from tiktok_ns_pipeline.reconciliation.payouts.proof import statement_row
+from tiktok_ns_pipeline.reconciliation.payouts.reading import CARRIED, list_statements, read_settlements
+from tiktok_ns_pipeline.reconciliation.payouts.sides import accounts_of
 from tiktok_ns_pipeline.reconciliation.reading import SideUnread, Sources
 from tiktok_ns_pipeline.reconciliation.results import NotRun
+from tiktok_ns_pipeline.tiktok.finance_models import ListedStatement
 
-_READINGS = 2
+WHOLE_EVERY = timedelta(days=7)
+"""So often an account is read from the beginning: not every change of a document shows as one of it, such
+as that of the Sales Order which names its order."""
 
-ENTRIES = """
-SELECT t.id, t.type, t.tranid, t.externalid, t.memo, TO_CHAR(t.trandate, 'YYYY-MM-DD') AS tran_date,
-       c.symbol AS currency, $order_field AS order_id, SUM(tl.foreignamount) AS amount
-FROM transactionaccountingline a
-JOIN transactionline tl
-  ON tl.transaction = a.transaction
- AND tl.id = a.transactionline
-JOIN transaction t ON t.id = a.transaction
-LEFT JOIN currency c ON c.id = t.currency
-WHERE a.account = ?
-  AND a.accountingbook = 1
-  AND a.posting = 'T'
-  AND t.id > {after}
-GROUP BY t.id, t.type, t.tranid, t.externalid, t.memo, TO_CHAR(t.trandate, 'YYYY-MM-DD'), c.symbol,
-         $order_field
-ORDER BY t.id ASC"""
-
-BALANCES = """
-SELECT c.symbol AS currency, SUM(tl.foreignamount) AS amount
-FROM transactionaccountingline a
-JOIN transactionline tl
-  ON tl.transaction = a.transaction
- AND tl.id = a.transactionline
-JOIN transaction t ON t.id = a.transaction
-LEFT JOIN currency c ON c.id = t.currency
-WHERE a.account = ?
-  AND a.accountingbook = 1
-  AND a.posting = 'T'
-GROUP BY c.symbol
-ORDER BY c.symbol ASC"""
-
-APPLIED = """
-SELECT k.nextdoc AS id, k.previousdoc AS applied, k.foreignamount AS amount, $order_field AS order_id
-FROM previoustransactionlinelink k
-JOIN transaction t ON t.id = k.previousdoc
-WHERE k.linktype = 'Payment'
-  AND k.nextdoc IN ($markers)
-ORDER BY k.nextdoc ASC, k.previousdoc ASC"""
-
-# A document that a person made of an order may not name it itself.
-ORIGINS = """
-SELECT DISTINCT tl.transaction AS id, $order_field AS order_id
-FROM transactionline tl
-JOIN transaction t ON t.id = tl.createdfrom
-WHERE tl.transaction IN ($markers)
-  AND $order_field IS NOT NULL
-ORDER BY id ASC"""
-
-_APPLIES = {"CustPymt": 1, "CustRfnd": -1}
-"""Documents that pay others: what they bring to the account for each."""
-_OF_ORDERS = frozenset({"CashSale", "CashRfnd"})
+_OVERLAP = timedelta(hours=2)
+"""An account's own time goes back an hour once a year, and a save may show late (N 3.5)."""
+_WATCHED = timedelta(days=10)
+"""Statements of so many days are listed at least, beside those that may be carried: they come late."""
 
 
-async def prove_clearing(sources: Sequence[Sources], lake: Lake, run_id: str) -> ClearingProof:
-    """Prove the clearing account that these shops share, and land what it is made of. Raises ValueError for
-    shops that share none."""
+async def prove_clearing(
+    sources: Sequence[Sources], lake: Lake, run_id: str, *, whole: bool = False
+) -> ClearingProof:
+    """Prove the clearing account that these shops share, and land what it is made of.
+
+    `whole` reads it from the beginning. Raises ValueError for shops that share no account.
+    """
     accounts = {found.clearing for one in sources if (found := accounts_of(one.shop)) is not None}
     if len(accounts) != 1:
         raise ValueError("a clearing account is proved for the shops that share it")
@@ -96,7 +58,7 @@ async def prove_clearing(sources: Sequence[Sources], lake: Lake, run_id: str) ->
     shops = tuple(one.shop.code for one in sources)
     day = first.clock.now().astimezone(UTC).date()
     try:
-        proof = await _proved(account, sources)
+        proof = await _Prover(account, sources, lake, run_id).proved(whole=whole)
     except SideUnread as unread:
         at = first.clock.now()
         proof = ClearingProof(account, shops, {}, (), at, at, NotRun(unread.side, unread.reason))
@@ -120,108 +82,107 @@ def by_account(sources: Iterable[Sources]) -> list[list[Sources]]:
     return list(found.values())
 
 
-async def _proved(account: str, sources: Sequence[Sources]) -> ClearingProof:
-    proof = await _read(account, sources)
-    for _ in range(_READINGS - 1):
-        if proof.is_explained:
-            break
-        # The account moves while it is read; what is wrong must stand in a second look.
-        proof = await _read(account, sources)
-    return proof
+class _Prover:
+    """Proves one account."""
+
+    def __init__(self, account: str, sources: Sequence[Sources], lake: Lake, run_id: str) -> None:
+        self._account = account
+        self._sources = sources
+        self._first = sources[0]
+        self._history = ClearingHistory(lake, account, sources[0].shop.code, run_id)
+        self._basis = exact_json.fingerprint(
+            [sources[0].mapping.fingerprint(), *(one.shop.code for one in sources)]
+        )
+
+    async def proved(self, *, whole: bool) -> ClearingProof:
+        """The proof. Raises SideUnread."""
+        try:
+            whole = whole or self._is_due()
+            proof, is_all = await self._read(whole=whole)
+            if proof.is_explained and is_all:
+                return proof
+            # The account moves while it is read; what is wrong must stand in a second look.
+            return (await self._read(whole=not is_all))[0]
+        finally:
+            self._history.close()
+
+    def _is_due(self) -> bool:
+        begun = self._history.begun()
+        if begun is None:
+            return True
+        at, basis = begun
+        return basis != self._basis or self._first.clock.now() - at >= WHOLE_EVERY
+
+    async def _read(self, *, whole: bool) -> tuple[ClearingProof, bool]:
+        """Read what changed, or all; what the account is made of with that, and whether that is all there
+        is on it."""
+        history, at = self._history, self._first.clock.now()
+        last = None if whole else history.modified_until()
+        since = watermark(last, _OVERLAP) if last else None
+        documents = await read_documents(self._sources, self._account, since)
+        balances = await read_balances(self._first, self._account)
+        known = history.documents([entry.netsuite_id for entry, _ in documents])
+        changed = [entry for entry, _ in documents if known.get(entry.netsuite_id) != entry]
+        if whole:
+            gone = history.document_ids() - {entry.netsuite_id for entry, _ in documents}
+            history.keep_gone(gone, at)
+        history.keep_documents(changed, {entry.netsuite_id: text for entry, text in documents}, at)
+        await self._read_statements(changed, at, whole=whole)
+        if whole:
+            history.keep_begun(self._basis, at)
+        entries, statements = history.open()
+        proof = ClearingProof(
+            self._account,
+            tuple(one.shop.code for one in self._sources),
+            _by_currency(balances),
+            items_of(entries, statements),
+            at,
+            at,
+        )
+        return proof, balances == history.balances()
+
+    async def _read_statements(self, changed: Sequence[Entry], at: datetime, *, whole: bool) -> None:
+        """Read the statements that documents name and that are not known as they are."""
+        history, today = self._history, at.astimezone(UTC).date()
+        naming = history.naming_payouts()
+        names = {name for entry in naming for name in entry.payout_names}
+        if not names:
+            return
+        known = history.statements()
+        bills = {order_id for entry in changed for order_id, part in entry.order_parts.items() if part > 0}
+        doubtful = history.statements_with(bills) if bills else set[str]()
+        fresh = naming if whole else [entry for entry in changed if entry.payout_names]
+        dated = [entry.dated for entry in fresh if entry.dated is not None]
+        begin = min([*dated, today - _WATCHED]) - CARRIED
+        for sources in self._sources:
+            listed = await list_statements(sources, begin, today)
+            wanted = [
+                one
+                for one in listed
+                if (one.id in names or one.payment_id in names)
+                and (
+                    whole
+                    or one.id in doubtful
+                    or one.id not in known
+                    or known[one.id].basis != _basis_of(one)
+                )
+            ]
+            bases = {one.id: _basis_of(one) for one in wanted}
+            read = await read_settlements(sources, wanted)
+            # What could not be read is read again the next time.
+            told = [(one, "" if one.unreadable else bases[one.id]) for one in read]
+            history.keep_statements(sources.shop.code, told, at)
 
 
-async def _read(account: str, sources: Sequence[Sources]) -> ClearingProof:
-    first = sources[0]
-    tiktok_read_at = netsuite_read_at = first.clock.now()
-    rows = [row async for row in _entries(first, account)]
-    balances = await _balances(first, account)
-    applied = await _applied(first, [row["id"] for row in rows if row["type"] in _APPLIES])
-    nameless = [row["id"] for row in rows if not row.get("order_id") and row["type"] in _OF_ORDERS]
-    origins = await _origins(first, nameless)
-    rows = [{**row, "order_id": origins[row["id"]]} if row["id"] in origins else row for row in rows]
-    entries = [_entry(row, applied.get(row["id"], {}), sources) for row in rows]
-    statements: list[Settlement] = []
-    dated = [date.fromisoformat(row["tran_date"]) for row in rows]
-    named = {name for entry in entries for name in entry.payout_names}
-    if named:
-        today = first.clock.now().astimezone(UTC).date()
-        for one in sources:
-            listed = await list_statements(one, min(dated) - CARRIED, today)
-            wanted = [each for each in listed if each.id in named or each.payment_id in named]
-            statements += await read_settlements(one, wanted)
-    return ClearingProof(
-        account,
-        tuple(one.shop.code for one in sources),
-        balances,
-        items_of(entries, statements),
-        tiktok_read_at,
-        netsuite_read_at,
-    )
+def _basis_of(one: ListedStatement) -> str:
+    return exact_json.fingerprint([one.payment_id, one.settlement_amount, one.currency])
 
 
-async def _entries(sources: Sources, account: str) -> AsyncIterator[dict[str, str]]:
-    text = Template(ENTRIES).substitute(order_field=_order_field(sources))
-    try:
-        async for row in sources.netsuite.suiteql_keyset(text, "id", [account], lane="bulk"):
-            yield row
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
-
-
-async def _balances(sources: Sources, account: str) -> dict[str, Decimal]:
-    try:
-        rows = await sources.netsuite.suiteql(BALANCES, [account], lane="bulk")
-    except NetSuiteError as failure:
-        raise SideUnread("netsuite", str(failure)) from failure
-    sums = {row.get("currency", ""): to_decimal(row.get("amount")) or Decimal(0) for row in rows}
+def _by_currency(balances: dict[Month, Balance]) -> dict[str, Decimal]:
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for (currency, _), (amount, _) in balances.items():
+        sums[currency] += amount
     return {currency: amount for currency, amount in sums.items() if amount}
-
-
-async def _applied(sources: Sources, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
-    """What payments have applied, by payment and order."""
-    rows = await in_portions(sources, APPLIED, ids, order_field=_order_field(sources))
-    origins = await _origins(sources, [row["applied"] for row in rows if not row.get("order_id")])
-    found: dict[str, dict[str, Decimal]] = {}
-    for row in rows:
-        order_id = row.get("order_id") or origins.get(row["applied"])
-        if order_id:
-            parts = found.setdefault(row["id"], {})
-            amount = abs(to_decimal(row.get("amount")) or Decimal(0))
-            parts[order_id] = parts.get(order_id, Decimal(0)) + amount
-    return found
-
-
-async def _origins(sources: Sources, ids: Sequence[str]) -> dict[str, str]:
-    """The order of each document that was made of one which names it."""
-    if not sources.mapping.custom_fields.body.order_id:
-        return {}
-    rows = await in_portions(sources, ORIGINS, sorted(set(ids)), order_field=_order_field(sources))
-    return {row["id"]: row["order_id"] for row in rows}
-
-
-def _entry(row: Mapping[str, str], applied: Mapping[str, Decimal], sources: Sequence[Sources]) -> Entry:
-    amount = to_decimal(row.get("amount")) or Decimal(0)
-    is_payout = row["type"] in ("Journal", "Deposit")
-    parts: dict[str, Decimal] = {}
-    if row["type"] in _APPLIES:
-        parts = {order: part * _APPLIES[row["type"]] for order, part in applied.items()}
-    elif row.get("order_id"):
-        parts = {row["order_id"]: amount}
-    names = {name for one in sources for name in names_in(row, one.shop.code)} if is_payout else set[str]()
-    return Entry(
-        netsuite_id=row["id"],
-        name=row.get("tranid") or row["id"],
-        currency=row.get("currency", ""),
-        amount=amount,
-        order_parts=parts,
-        payout_names=frozenset(names),
-        is_exchange=any(is_fx_journal(row.get("externalid"), one.shop.code) for one in sources),
-    )
-
-
-def _order_field(sources: Sources) -> str:
-    field = sources.mapping.custom_fields.body.order_id
-    return f"t.{field}" if field else "NULL"
 
 
 def _row(item: Item, proof: ClearingProof) -> dict[str, Any]:
