@@ -65,25 +65,24 @@ class UnsettledDesk:
             )
         }
         unpaid = {key for key, row in statements.items() if (row["payment_status"] or "").upper() != "PAID"}
-        today = self._runtime.clock.now().astimezone(UTC).date()
-        transactions = self._transactions(shop, statements, unpaid, today)
-        rows = owed(
-            listed, before, statements, unpaid, transactions, shop.currency, self._runtime.clock.now()
-        )
+        now = self._runtime.clock.now()
+        gone = _gone(before, listed, now)
+        transactions = self._transactions(shop, statements, unpaid, {row["subject"] for row in gone})
+        rows = owed(listed, gone, statements, unpaid, transactions, shop.currency, now)
+        today = now.astimezone(UTC).date()
         lake.land(UNSETTLED_SALES, rows, shop=shop.code, day=today, run_id=self._run_id)
         return rows
 
     def _transactions(
-        self, shop: Shop, statements: Mapping[str, Row], unpaid: Iterable[str], today: date
+        self, shop: Shop, statements: Mapping[str, Row], unpaid: Iterable[str], order_ids: Iterable[str]
     ) -> list[Row]:
-        """What unpaid and recent statements hold, and every reserve; as each was read last."""
-        young = [key for key, row in statements.items() if row["day"] >= today - 2 * KEPT_FOR]
-        wanted = sorted({*unpaid, *young})
-        among = f"statement_id IN ({', '.join('?' for _ in wanted)}) OR " if wanted else ""
+        """What unpaid statements hold and what any says of some orders, and every reserve; as each was read
+        last."""
         rows = self._runtime.lake.current(
             RAW_TIKTOK_STATEMENT_TRANSACTIONS,
-            f"{among}reserve_amount != 0",
-            wanted,
+            "reserve_amount != 0 OR list_contains(CAST(? AS VARCHAR[]), statement_id) "
+            "OR order_id IN (SELECT unnest(CAST(? AS VARCHAR[])))",
+            [sorted(unpaid), sorted(order_ids)],
             shop=shop.code,
             columns=(
                 "statement_id",
@@ -113,9 +112,22 @@ def _newest(lake: Lake, table: Table, shop_code: str) -> list[Row]:
     return lake.current(table, shop=shop_code, days=[at.astimezone(UTC).date()]) if at else []
 
 
+def _gone(before: Iterable[Row], listed: Iterable[Row], now: datetime) -> list[Row]:
+    """What was delivered and is listed no more: it has settled, if it was to settle by now."""
+    in_list = {row["order_id"] or row["transaction_id"] for row in listed}
+    return [
+        row
+        for row in before
+        if row["state"] in _OPEN_STATES
+        and row["subject"] not in in_list
+        and row["expected_on"] is not None
+        and row["expected_on"] <= now.date() <= row["expected_on"] + KEPT_FOR
+    ]
+
+
 def owed(
     listed: Sequence[Row],
-    before: Sequence[Row],
+    gone: Sequence[Row],
     statements: Mapping[str, Row],
     unpaid: Iterable[str],
     transactions: Sequence[Row],
@@ -124,8 +136,8 @@ def owed(
 ) -> list[Row]:
     """Rows of `unsettled_sales`: by order (or transaction that is about none) and state.
 
-    `listed` is not settled, `before` is what was owed at the last reading, `transactions` are those of
-    all unpaid and recent statements, and all with a reserve.
+    `listed` is not settled, `gone` is what was listed at the last reading; `transactions` are those of all
+    unpaid statements, those of `gone`, and all with a reserve.
     """
     sums = _Sums(currency, now)
     for row in listed:
@@ -137,10 +149,11 @@ def owed(
             delivered_at=row["delivered_at"],
             expected=row["settles_at"],
         )
-    in_list = {row["order_id"] or row["transaction_id"] for row in listed}
     shown = _days_of_settlement(transactions, statements)
-    for row in before:
-        if row["state"] in _OPEN_STATES and row["subject"] not in in_list and _is_between(row, shown, now):
+    for row in gone:
+        day = shown.get(row["subject"])
+        # A statement from before it was due is about another part of the order.
+        if day is None or day < row["expected_on"]:
             sums.add(
                 row["subject"], "settled", row["amount"], row["delivered_at"], expected=row["expected_on"]
             )
@@ -212,15 +225,6 @@ def _days_of_settlement(transactions: Iterable[Row], statements: Mapping[str, Ro
             day: date = statements[row["statement_id"]]["day"]
             days[row["order_id"]] = max(day, days.get(row["order_id"], day))
     return days
-
-
-def _is_between(row: Row, shown: Mapping[str, date], now: datetime) -> bool:
-    """Whether an order that was delivered has settled and no statement shows it yet."""
-    due: date | None = row["expected_on"]
-    if due is None or due > now.date() or now.date() - due > KEPT_FOR:
-        return False
-    settled = shown.get(row["subject"])
-    return settled is None or settled < due
 
 
 def forecast(rows: Iterable[Mapping[str, Any]]) -> dict[date | None, Decimal]:
