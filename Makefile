@@ -16,7 +16,7 @@ demo-reset: install  ## the same, from the beginning
 	@$(TNS) demo --reset $(ARGS)
 
 test: install-dev  ## all tests
-	@.venv/bin/python -m pytest -q -n 3 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install-dev  ## ruff, pyright and the direction of imports
 	@.venv/bin/ruff check

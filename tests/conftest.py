@@ -19,6 +19,28 @@ from tiktok_ns_pipeline.ledger import Ledger
 httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
 
 
+SLOWEST = (
+    "ui/test_dagster_pages.py",
+    "simulation/test_simulated_trade.py",
+    "cancellations/test_closing_races.py",
+    "demo/test_demo.py",
+    "cli/test_cli_sandbox.py",
+    "simulation/test_process_killed.py",
+    "dagster/test_production_processes.py",
+    "orders/test_flow_postgres.py",
+    "webhooks/test_webhook_processes.py",
+    "reconciliation/test_fulfilment_world.py",
+    "orders/test_flow_overtaken.py",
+    "fulfilment/test_fulfilment_faults.py",
+)
+"""Begun first, so that workers end together. Those with processes of their own stand apart."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 class SetClock:
     """A clock that shows what the test sets."""
 
