@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _FIRST_STOCK = 40
 """What TikTok shows of each SKU before the pipeline has said what there is."""
+_HASTE = 20.0
+"""With money: how much faster than the rest goes what follows a parcel."""
 
 Seed = Annotated[int, typer.Option(help="equal seeds give equal worlds")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")]
@@ -45,7 +47,7 @@ def demo(
         float | None, typer.Option(min=1, help="end by itself after so many seconds")
     ] = None,
 ) -> None:
-    """See buyers' orders at TikTok Shop become Sales Orders, parcels and bills, on this machine.
+    """See buyers' orders at TikTok Shop become Sales Orders, parcels, bills and money, on this machine.
 
     Needs nothing: both systems are simulated. Starts them, Dagster, buyers and a warehouse, shows a live
     table and the address of Dagster's pages. Ctrl-C stops everything; the next start goes on from there.
@@ -89,8 +91,9 @@ def simulate(
 ) -> None:
     """Run the whole pipeline against a simulated world in virtual time, with everything going wrong.
 
-    Needs nothing. Compares the world's truth with NetSuite's books afterwards; exit code 0 only if nothing
-    is lost, doubled, wrong or unfinished.
+    Needs nothing. Trade goes on for so many days; then goods come back, and TikTok settles and pays. Compares
+    the world's truth with NetSuite's books afterwards; exit code 0 only if nothing is lost, doubled, wrong or
+    unfinished.
 
     Example: tiktok-ns simulate --seed 3 --days 2 --faults all --json
     """
@@ -126,9 +129,8 @@ def _print_simulation(report: SimulationReport, *, as_json: bool) -> None:
 
 def _simulation_table(report: SimulationReport) -> Table:
     days = f"{report.days:g} day{'' if report.days == 1 else 's'}"
-    table = Table(
-        title=f"{days} of trade, seed {report.seed}, in {report.seconds:.1f} s", title_justify="left"
-    )
+    title = f"{days} of trade, settled within {report.months:g} months, seed {report.seed}"
+    table = Table(title=f"{title}, in {report.seconds:.1f} s", title_justify="left")
     table.add_column("what")
     table.add_column("number", justify="right")
     happened = {
@@ -144,6 +146,11 @@ def _simulation_table(report: SimulationReport) -> Table:
         "looked up after an unclear answer": report.looked_up,
         "levels of stock pushed": report.levels_pushed,
         "units of which TikTok had no more": report.turned_away_units,
+        "statements": report.statements,
+        "payouts posted, each once": report.payouts,
+        "payouts refused, as they should be": report.payouts_refused,
+        "returns": report.returns,
+        "refunds credited, each once": report.refunds,
     }
     wrong = {
         "lost": report.lost,
@@ -154,6 +161,8 @@ def _simulation_table(report: SimulationReport) -> Table:
         "wrong levels of stock": report.wrong_levels,
         "oversold units": report.oversold_units,
         "balances of stock that do not add up": report.unbalanced,
+        "wrong payouts and clearing accounts": sum(report.wrong_payouts.values()),
+        "wrong refunds": sum(report.wrong_refunds.values()),
         "unfinished": report.unconverged,
     }
     for what, number in happened.items():
@@ -186,6 +195,10 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command
         bool,
         typer.Option("--stock", help="let TikTok run out of stock, and others move it in NetSuite"),
     ] = False,
+    money: Annotated[
+        bool,
+        typer.Option("--money", help="let TikTok settle and pay, soon after, and buyers send back"),
+    ] = False,
     environment: Annotated[
         Path | None, typer.Option(help="write the settings for a pipeline here, to be sourced by a shell")
     ] = None,
@@ -205,6 +218,10 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command
 
     # Buyers who change their minds often enough to be seen.
     mix = Mix(shipped_by="warehouse", cancelled_late=0.06, cancel_requested=0.06) if warehouse else Mix()
+    mix = replace(mix, stock="kept", stock_at_start=_FIRST_STOCK) if stock else mix
+    if money:
+        settlement = replace(mix.settlement, refunded=0.0)
+        mix = replace(mix, returned=0.15, settles=True, settlement=settlement, haste=_HASTE)
     options = SandboxOptions(
         directory=directory,
         seed=seed,
@@ -213,7 +230,7 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command
         netsuite_slots=slots,
         netsuite_save_s=save_seconds,
         faults=_every_system(",".join(fault or ())),
-        mix=replace(mix, stock="kept", stock_at_start=_FIRST_STOCK) if stock else mix,
+        mix=mix,
         warehouse=warehouse,
         stockroom=StockroomHabits() if stock else None,
     )

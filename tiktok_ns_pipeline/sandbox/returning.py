@@ -69,6 +69,12 @@ _WITHDRAWN = {
     ReturnStatus.awaiting_buyer: ReturnStatus.cancelled,
     ReturnStatus.replacement_pending: ReturnStatus.replacement_cancelled,
 }
+_SENT_ONCE_MORE = {
+    Status.awaiting_collection: ((0.5 * _DAY, "collect"),),
+    Status.in_transit: ((2.0 * _DAY, "deliver"),),
+    Status.delivered: ((7.0 * _DAY, "complete"),),
+}
+"""What becomes of a parcel that replaces another, once it was handed in."""
 _RETURNABLE = {Status.delivered, Status.completed}
 _REFUNDABLE = _RETURNABLE | {Status.in_transit}
 
@@ -350,6 +356,7 @@ class Returning:
                 flags=flags,
                 address=facts.address,
                 placed_at=from_epoch(at),
+                plan={status: list(steps) for status, steps in _SENT_ONCE_MORE.items()},
             )
         except TurnedAway:
             return ""

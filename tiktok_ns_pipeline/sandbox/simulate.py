@@ -9,8 +9,11 @@ TikTok keeps stock of all that is sold, and others move it in NetSuite: people c
 other channels sell. Of a few items there is little, and only TikTok sells them.
 
 After the last day buyers stop, faults stop a little later, and the pipeline turns until nothing is
-left to do. Then the judges compare the world's truth with NetSuite's books and with what TikTok was
-told and shows. That the books of stock add up is looked at after every process, dead ones too.
+left to do. Then months pass: buyers send back, TikTok settles, pays, and shows some statements wrongly;
+faults are back until the last days, in which it mends what had only not come whole.
+
+Then the judges compare the world's truth with NetSuite's books and with what TikTok was told and shows.
+That the books of stock add up is looked at after every process, dead ones too.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,14 +33,15 @@ from typing import Any
 import yaml
 
 from tiktok_ns_pipeline.engine.dispatcher import DispatchReport
-from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.intents import UNDER_WAY, UNSENT, IntentState
-from tiktok_ns_pipeline.sandbox.catalogue import listing_by_id
-from tiktok_ns_pipeline.sandbox.facts import OrderTruth
+from tiktok_ns_pipeline.sandbox.facts import ZERO
 from tiktok_ns_pipeline.sandbox.faults import FaultKind, System, rates_of
+from tiktok_ns_pipeline.sandbox.judge_exceptions import Happened, judge_exceptions
 from tiktok_ns_pipeline.sandbox.judge_stock import OversoldTally
 from tiktok_ns_pipeline.sandbox.rig import MAPPING, Rig, SimulatedCrash
+from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits, StatementFault
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.statements import PROCESSING
 from tiktok_ns_pipeline.sandbox.stockroom import StockroomHabits
 from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
 from tiktok_ns_pipeline.sandbox.warehouse import WarehouseHabits
@@ -47,19 +51,53 @@ START = datetime(2026, 8, 3, 0, 0, tzinfo=UTC)
 SPEED = 4.0
 """Holds, picking and shipping take a quarter of their time: days that only wait show nothing new."""
 
-SCARCE = ("309", "310", "313", "314", "315", "316")
-"""Items of which there is little. Two of them are listed twice."""
-_LITTLE = 3
+SCARCE = ("302", "305", "309", "310", "313", "314", "315", "316")
+"""Items of which there is little, though some of them are popular. Two of them are listed twice."""
+_LITTLE = 1
 _READ_EVERY_MIN = 15
 """As rarely as all stock can be read; what moves in between is seen by the transactions that moved it."""
 _PLENTY = tuple(item for item in map(str, range(301, 341)) if item not in SCARCE)
 
 _RUN_S = 2 * 3600.0
 _OPENING_S = 300.0
-_QUIET_FOR_S = 1.5 * 3600.0
-_QUIET_POLL_S = 900.0
-_LAST_LOOK_S = 3 * _QUIET_POLL_S
+_QUIET_FOR_S = 3600.0
+_QUIET_RUN_S = 6 * 3600.0
+_QUIET_POLL_S = 3_600.0
+_LAST_LOOK_S = 2 * _QUIET_POLL_S
 _AT_MOST_QUIETING_S = 3 * 86_400.0
+
+_DAY_S = 86_400.0
+_MONEY_RUN_S = 4 * _DAY_S
+_MONEY_POLL_S = 12 * 3600.0
+_MONEY_READ_S = 6 * 3600.0
+_FAULTS_WITH_MONEY = timedelta(days=16)
+_MOST_MONEY = timedelta(days=75)
+_GOODS_WAIT_DAYS = 6
+"""Parcels are faster than the clock, too; whoever waits for one need not wait for a month."""
+
+LIVELY = SettlementHabits(
+    # Whatever is refunded was asked for: by a return.
+    refunded=0.0,
+    adjusted=0.15,
+    reserved=0.15,
+    statement_late=0.1,
+    payment_failed=0.05,
+    odd_adjustments=0.2,
+    faults={
+        StatementFault.unknown_fee: 0.03,
+        StatementFault.unknown_type: 0.02,
+        StatementFault.cent_off_transaction: 0.05,
+        StatementFault.cent_off_statement: 0.05,
+        StatementFault.late_rows: 0.05,
+        StatementFault.moving_pages: 0.05,
+        StatementFault.blank_zeros: 0.2,
+        StatementFault.duplicate_statement: 0.1,
+    },
+)
+"""What happens to the money."""
+
+_MENDED = (StatementFault.late_rows, StatementFault.moving_pages, StatementFault.cent_off_transaction)
+"""Ways in which TikTok shows a statement wrongly only for a while."""
 
 NOT_IN_ALL = frozenset({FaultKind.script_alters_value})
 """A script of the account that alters values is found and told, not healed: it has tests of its own."""
@@ -101,6 +139,22 @@ class SimulationReport:
     turned_away_units: int = 0
     unbalanced: int = 0
     """Balances of stock that were not the sum of their movements when a process had ended."""
+    months: float = 0.0
+    """Virtual months from the first order to the last payout."""
+    statements: int = 0
+    payouts: int = 0
+    """Payments that arrived and are posted once, with every amount."""
+    payouts_refused: int = 0
+    """Payments with a statement that TikTok shows wrongly: a person's."""
+    wrong_payouts: dict[str, int] = field(default_factory=dict[str, int])
+    """Payouts, clearing and receivable accounts that are not as they should be, by what is wrong."""
+    unsettled: dict[str, str] = field(default_factory=dict[str, str])
+    """What the clearing accounts hold in the end, by shop: orders that are not paid out."""
+    returns: int = 0
+    refunds: int = 0
+    """Refunds that are credited once, with the right amount."""
+    goods_received: int = 0
+    wrong_refunds: dict[str, int] = field(default_factory=dict[str, int])
     offenders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     netsuite_calls: int = 0
     seconds: float = 0.0
@@ -118,6 +172,8 @@ class SimulationReport:
             or self.wrong_levels
             or self.oversold_units
             or self.unbalanced
+            or self.wrong_payouts
+            or self.wrong_refunds
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -160,7 +216,7 @@ def _rates(faults: str, rate: float) -> dict[tuple[System, FaultKind], float]:
     rates = rates_of(f"all={rate}" if faults == "all" else faults)
     if faults == "all":
         rates = {key: value for key, value in rates.items() if key[1] not in NOT_IN_ALL}
-        rates["pipeline", FaultKind.crash] = rate / 20
+        rates["pipeline", FaultKind.crash] = rate / 30
         # Few requests amend, so that a rate like the others' would hardly ever strike.
         rates["netsuite", FaultKind.record_changed] = min(1.0, rate * 5)
     return rates
@@ -183,7 +239,9 @@ class _Simulation:
         self._days = days
         self._orders = orders
         self._rates = rates
-        self._mix = mix or Mix(shipped_by="warehouse", stock="kept")
+        self._mix = mix or Mix(
+            shipped_by="warehouse", stock="kept", settles=True, settlement=LIVELY, returned=0.25
+        )
         self._poll_s = poll_s
         self._webhooks = webhooks
         self._report = SimulationReport(seed, days)
@@ -201,7 +259,7 @@ class _Simulation:
             warehouse=WarehouseHabits() if self._mix.shipped_by == "warehouse" else None,
             stockroom=StockroomHabits(items=_PLENTY) if self._mix.stock == "kept" else None,
         )
-        rig.settings = replace(rig.settings, mapping_path=self._mapping())
+        rig.settings = replace(rig.settings, mapping_path=self._mapping(), money_refresh_s=_MONEY_READ_S)
         for item in SCARCE if self._mix.stock == "kept" else ():
             for location in StockroomHabits().locations:
                 rig.books.set_stock(item, location, _LITTLE)
@@ -210,21 +268,31 @@ class _Simulation:
             # Nobody can buy before the shops show what there is.
             await self._run_once(rig, _OPENING_S)
         rig.world.set_rate(self._orders / (self._days * 1440))
-        for (system, kind), rate in self._rates.items():
-            rig.faults.set_rate(system, kind, rate)
-        async with AsyncExitStack() as stack:
-            if self._webhooks:
-                await stack.enter_async_context(rig.webhooks(look_again_s=min(20.0, self._poll_s)))
-            ends = clock.now() + timedelta(days=self._days)
+        self._let_things_go_wrong(rig)
+        begins = clock.now()
+        async with self._told_by_webhooks(rig, min(20.0, self._poll_s)):
+            ends = begins + timedelta(days=self._days)
             while clock.now() < ends:
                 await self._run_once(rig, min(_RUN_S, (ends - clock.now()).total_seconds()))
             rig.world.set_rate(0)
             await self._come_to_rest(rig, clock)
+        if self._mix.settles:
+            async with self._told_by_webhooks(rig, _MONEY_POLL_S / 8):
+                await self._let_months_pass(rig, clock)
+        self._report.months = round((clock.now() - begins) / timedelta(days=30), 2)
         return self._judged(rig)
+
+    def _let_things_go_wrong(self, rig: Rig) -> None:
+        for (system, kind), rate in self._rates.items():
+            rig.faults.set_rate(system, kind, rate)
+
+    def _told_by_webhooks(self, rig: Rig, look_again_s: float) -> AbstractAsyncContextManager[object]:
+        return rig.webhooks(look_again_s=look_again_s) if self._webhooks else nullcontext()
 
     def _mapping(self) -> Path:
         mapping = yaml.safe_load(MAPPING.read_text())
         mapping["stock"]["snapshot_minutes"] = _READ_EVERY_MIN
+        mapping["refunds"]["goods_wait_days"] = _GOODS_WAIT_DAYS
         written = self._folder / "mapping.yaml"
         written.write_text(yaml.safe_dump(mapping))
         return written
@@ -242,10 +310,27 @@ class _Simulation:
                 # What is left to happen takes hours; looking every other minute would show nothing more.
                 rig.settings = replace(rig.settings, poll_s=max(self._poll_s, _QUIET_POLL_S))
             moved = _still_moving(rig)
-            await self._run_once(rig, _QUIET_FOR_S if moved or not quiet else _LAST_LOOK_S)
+            budget = _QUIET_FOR_S if not quiet else _QUIET_RUN_S if moved else _LAST_LOOK_S
+            await self._run_once(rig, budget)
             # What moved last, a minute before the run ended, nobody has looked at yet.
             if quiet and not moved and not _unfinished(rig) and not _still_moving(rig):
                 return
+
+    async def _let_months_pass(self, rig: Rig, clock: VirtualClock) -> None:
+        """Goods come back and money arrives, until nothing is owed that still moves."""
+        rig.settings = replace(rig.settings, poll_s=_MONEY_POLL_S)
+        self._let_things_go_wrong(rig)
+        begins, is_quiet = clock.now(), False
+        while clock.now() < begins + _MOST_MONEY:
+            await self._run_once(rig, _MONEY_RUN_S)
+            moves = _money_moves(rig)
+            if is_quiet and not moves and not _unfinished(rig) and not _still_moving(rig):
+                return
+            if not is_quiet and (not moves or clock.now() - begins >= _FAULTS_WITH_MONEY):
+                is_quiet = True
+                rig.faults.stop()
+                for kind in _MENDED:
+                    rig.world.finance.heal(kind)
 
     async def _run_once(self, rig: Rig, budget_s: float) -> None:
         """One process of the pipeline, which ends by its budget or by a crash."""
@@ -301,6 +386,7 @@ class _Simulation:
         report.wrong_follow_ups = {name: len(orders) for name, orders in follow_ups.faults.items()}
         report.offenders |= {name: orders[:20] for name, orders in follow_ups.faults.items()}
         self._judge_stock(rig)
+        self._judge_money(rig)
         report.faults = rig.faults.by_kind()
         report.netsuite_calls = rig.faults.asked["netsuite"]
         report.crashes = dict(self._crashes)
@@ -323,6 +409,45 @@ class _Simulation:
         if which:
             self._report.offenders.setdefault(what, []).extend(which[:20])
 
+    def _judge_money(self, rig: Rig) -> None:
+        """Every payout that TikTok shows rightly is in the books once, and every refund."""
+        if not self._mix.settles:
+            return
+        report, happened = self._report, Happened(rig)
+        posted = rig.judged_settlements()
+        # A fault that a statement has no amount for does not show: its payout is posted like others.
+        report.payouts_refused = len(refused := happened.refused & set(posted.missing))
+        found = rig.judged_settlements(refused | happened.must_be_refused)
+        report.statements = sum(
+            len(rig.world.finance.store.statements(shop)) for shop in rig.world.finance.truth().shops
+        )
+        report.payouts = found.right
+        report.unsettled = {shop: str(one.balance) for shop, one in found.clearing.items()}
+        self._wrong_payouts("missing", found.missing)
+        self._wrong_payouts("doubled", found.doubled)
+        self._wrong_payouts("invented", found.invented)
+        self._wrong_payouts("wrong", [str(one) for one in found.wrong])
+        self._wrong_payouts("unbalanced", found.unbalanced)
+        for name, accounts in (("clearing", found.clearing), ("receivable", found.receivables)):
+            wrong = [
+                f"{shop}: {one.difference}, {order_id}: {amount}"
+                for shop, one in accounts.items()
+                for order_id, amount in (one.differing or {"": ZERO}).items()
+                if one.difference or amount
+            ]
+            self._wrong_payouts(name, wrong)
+        refunds = rig.judged_refunds()
+        report.returns = len(rig.world.returns.truth())
+        report.refunds, report.goods_received = refunds.right, refunds.received
+        report.wrong_refunds = {name: len(claims) for name, claims in refunds.faults.items()}
+        for name, claims in refunds.faults.items():
+            self._offend(f"refunds {name}", claims)
+
+    def _wrong_payouts(self, what: str, which: list[str]) -> None:
+        if which:
+            self._report.wrong_payouts[what] = len(which)
+            self._offend(f"payouts {what}", which)
+
     def _judge_exceptions(self, rig: Rig) -> None:
         """A person is called for what the pipeline cannot decide, and for nothing else."""
         report = self._report
@@ -331,60 +456,10 @@ class _Simulation:
             unresolved = tx.exceptions.list()
         ledger.close()
         report.parked_by_reason = dict(Counter(exception.kind for exception in unresolved))
-        truths = {truth.order_id: truth for truth in rig.world.truth()}
-        parked = {order_id for order_id, truth in truths.items() if truth.expected_parked}
-        told = {_order_of(exception) for exception in unresolved}
-        stuck = [one for one in unresolved if not _is_called_for(one, truths.get(_order_of(one)), rig)]
-        report.unconverged = _unfinished(rig) + len(stuck) + len(parked - told)
-        if stuck:
-            report.offenders["stuck"] = [f"{e.kind}: {e.message}"[:300] for e in stuck[:10]]
-        if parked - told:
-            report.offenders["untold"] = sorted(parked - told)[:20]
-
-
-def _order_of(exception: OpenException) -> str:
-    """The order that an exception is about: subjects are `order <id>`, `shipment <id>.<...>` and the like."""
-    return exception.subject.partition(" ")[2].partition(".")[0]
-
-
-def _is_called_for(exception: OpenException, truth: OrderTruth | None, rig: Rig) -> bool:
-    """Whether what happened in the world leaves this to a person."""
-    if exception.kind == "unmapped_listing":
-        # The catalogue lists what the account does not have (yet).
-        return True
-    if truth is None:
-        return _is_called_for_by_stock(exception)
-    if truth.expected_parked:
-        return True
-    was_called_off = truth.cancelled_at is not None or bool(truth.cancelled_lines)
-    match exception.kind:
-        case "cancelled_too_late":
-            called_for = truth.cancelled_at is not None
-        case "amendment_too_late":
-            moved = rig.world.order(truth.order_id).get("has_updated_recipient_address")
-            called_for = was_called_off or bool(moved)
-        case "shipped_after_cancellation":
-            called_for = was_called_off
-        case "shipment_refused" if exception.cause != "cannot_be_split":
-            called_for = False
-        case "unmapped_carrier" | "shipment_refused":
-            # A package that stays whole is told with its last parcel, which waits for its carrier.
-            called_for = any(
-                one.order_id == truth.order_id and not one.carrier for one in rig.warehouse.shipped()
-            )
-        case "combined_package_incomplete":
-            # An order that cannot be posted never leaves, and holds up those of its package.
-            beside = {one for package in rig.world.packages_of(truth.order_id) for one in package.lines}
-            called_for = any(each.expected_parked for each in rig.world.truth() if each.order_id in beside)
-        case _:
-            called_for = False
-    return called_for
-
-
-def _is_called_for_by_stock(exception: OpenException) -> bool:
-    """Strays are listed."""
-    listing = listing_by_id(exception.subject.removeprefix("sku "))
-    return exception.kind == "unmapped_listing" and listing is not None and not listing.makes
+        found = judge_exceptions(rig, unresolved)
+        report.unconverged = _unfinished(rig) + len(found.stuck) + len(found.untold)
+        self._offend("stuck", [f"{e.kind}: {e.message}"[:300] for e in found.stuck])
+        self._offend("untold", found.untold)
 
 
 def _unfinished(rig: Rig) -> int:
@@ -396,6 +471,21 @@ def _unfinished(rig: Rig) -> int:
     ledger.close()
     return unread + sum(
         counts.get(state, 0) for state in (*UNDER_WAY, *UNSENT) if state != IntentState.PARKED
+    )
+
+
+def _money_moves(rig: Rig) -> bool:
+    """Whether a return, a settlement or a payment is still to come."""
+    if any(rig.world.returns.is_open(truth.order_id) for truth in rig.world.truth()):
+        return True
+    finance = rig.world.finance
+    truth = finance.truth()
+    if any(one.due is not None and one.settled_at is None for one in finance.store.all_transactions()):
+        return True
+    return any(one.payment.status == PROCESSING for one in truth.payments.values()) or any(
+        # A balance below zero waits for the next sale.
+        shop.waiting or shop.withheld or shop.unpaid > 0
+        for shop in truth.shops.values()
     )
 
 
