@@ -76,9 +76,6 @@ def test_of_thousands_of_orders_those_that_are_unshipped_now_are_told(tmp_path: 
         day = (NOW - timedelta(days=days_ago)).date()
         lake.land(RAW_TIKTOK_ORDERS, rows, shop=shop, day=day, run_id="run")
 
-    def told() -> list[tuple[str, str]]:
-        return [(shop, each.id) for shop, each in unshipped_orders(lake, [us, uk], NOW)]
-
     many = [f"{number}" for number in range(1000, 2100)]
     land("us", 3, "AWAITING_SHIPMENT", many)
     land("us", 3, "DELIVERED", ["1500", "1501"])
@@ -87,7 +84,8 @@ def test_of_thousands_of_orders_those_that_are_unshipped_now_are_told(tmp_path: 
     land("uk", 0, "AWAITING_SHIPMENT", ["1"], payload='{"id": []}')
     land("uk", 0, "CANCELLED", ["2"])
     left = [("us", name) for name in many if name not in ("1500", "1501")]
-    assert told() == [*left, ("uk", "45")]
+    told = [(shop, each.id) for shop, each in unshipped_orders(lake, [us, uk], NOW)]
+    assert told == [*left, ("uk", "45")]
 
 
 def test_a_missed_deadline_is_told_until_the_order_is_shipped() -> None:
