@@ -26,6 +26,8 @@ from tiktok_ns_pipeline.tiktok.return_models import Return
 
 _AGAIN_AFTER = timedelta(minutes=1)
 """What the last run could not read back waits for something: no use in asking at once."""
+_LEAST_PER_PAGE = 10
+"""TikTok gives no smaller page of returns (T 6.2)."""
 _KINDS = (*REPLAYED_KINDS, *ENGINE_KINDS)
 
 
@@ -92,7 +94,7 @@ async def _newer(glance: Glance, opened: OpenedShop, first: datetime) -> Look:
 async def _newest(glance: Glance, opened: OpenedShop, since: datetime) -> datetime | None:
     """When the shop's newest return changed; what comes from the future must not ask for runs for ever."""
     pages = glance.tiktok.returns.search(
-        opened[1], updated_since=since, page_size=1, sort_order="DESC", lane="urgent"
+        opened[1], updated_since=since, page_size=_LEAST_PER_PAGE, sort_order="DESC", lane="urgent"
     )
     async for page in pages:
         told: list[datetime] = []
