@@ -13,11 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.billing.shipped import Sale
+from tests.refunds.give_back import approve, pass_hours, refund
+from tests.refunds.give_back import sold as several_sold
 from tests.rigging import exceptions
 from tests.sandbox.money_documents import balance
 from tests.settlements.desk import SOON, pass_days, payments, settle, settling
-from tests.settlements.test_settled_orders import sold
+from tests.settlements.test_settled_orders import SHIPPING, sold
+from tiktok_ns_pipeline.reconciliation.every_shop import prove_clearing_of_every_account
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
+from tiktok_ns_pipeline.sandbox.returns import REFUND
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.world import Line
 from tiktok_ns_pipeline.settlements.booking import Settled
@@ -123,6 +127,48 @@ def test_a_refund_whose_month_closes_is_paid_back_in_the_next_open_one() -> None
     settling(story)
 
 
+def test_with_the_flow_of_refunds_every_invoice_and_credit_is_settled_and_clearing_is_empty() -> None:
+    async def story(rig: Rig) -> None:
+        one, odd = Line("SKU-001", 1, "12.00"), Line("SKU-002", 2, "12.34")
+        sales = await several_sold(rig, (odd,), (one,), (one, one), shop="uk", shipping=SHIPPING)
+        early, whole, late = sales
+        units = {
+            sale.order_id: [line["id"] for line in rig.world.order(sale.order_id)["line_items"]]
+            for sale in sales
+        }
+
+        async def give_back(sale: Sale, lines: list[str]) -> None:
+            claim = rig.world.returns.ask(sale.order_id, lines, kind=REFUND)
+            approve(rig, claim, shop="uk")
+            await pass_hours(rig, 2)
+            await refund(rig)
+
+        await give_back(early, units[early.order_id][:1])
+        await give_back(whole, units[whole.order_id])
+        await pass_days(rig, 11)
+        await settle(rig)
+        await give_back(late, units[late.order_id][:1])
+        await give_back(early, units[early.order_id][1:])
+        await several_sold(rig, (one,), (one,), shop="uk", shipping=SHIPPING)
+        await pass_days(rig, 11)
+        await settle(rig)
+        # A document that one payout is just paying is another's to pay only once NetSuite shows that.
+        await asyncio.sleep(3700)
+        await settle(rig)
+        assert exceptions(rig) == []
+        documents = [*rig.books.records("invoice"), *rig.books.records("creditMemo")]
+        assert [D(str(one["amountRemaining"])) for one in documents] == [0] * 9
+        credited = sum((D(str(one["total"])) for one in rig.books.records("creditMemo")), D(0))
+        assert sum((D(str(one["total"])) for one in refunds(rig)), D(0)) == credited
+        assert (balance(rig.books, CLEARING), balance(rig.books, RECEIVABLE)) == (0, 0)
+        async with rig.runtime() as runtime:
+            proofs = await prove_clearing_of_every_account(runtime, "proof")
+        [proof] = [one for one in proofs if one.account == CLEARING]
+        assert proof.is_explained and proof.items == (), proof.statement
+
+    settling(story)
+
+
 # Whatever comes when
 
 CENTS = st.integers(0, 3_000).map(lambda cents: D(cents) / 100)
@@ -162,8 +208,7 @@ class Order:
             given = case.give(self.documents)
             for one in given:
                 assert 0 < abs(one.amount) <= one.document.open_amount
-            applied = {one.document.internal_id: abs(one.amount) for one in given}
-            self.documents = after(self.documents, applied)
+            self.documents = after(self.documents, given)
             if not given and not case.waits(self.documents):
                 self.followed.remove(case)
 

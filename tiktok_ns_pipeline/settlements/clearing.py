@@ -201,19 +201,19 @@ class ClearingDesk:
         parts: dict[Payee, list[ClearedPart]] = defaultdict(list)
         waits = False
         for order_id, case in cases.items():
-            documents = after(orders.documents.get(order_id, ()), unseen)
+            documents = orders.documents.get(order_id, ())
+            if any(one.internal_id in unseen for one in documents):
+                waits = True
+                continue
             given = case.give(documents)
             for one in given:
                 customer_id = orders.customers[one.document.internal_id]
                 kind = CUSTOMER_PAYMENT if one.amount > 0 else CREDIT_PAYMENT
-                parts[kind, customer_id].append(
-                    ClearedPart(
-                        document_id=one.document.internal_id, order_id=order_id, amount=abs(one.amount)
-                    )
+                part = ClearedPart(
+                    document_id=one.document.internal_id, order_id=order_id, amount=abs(one.amount)
                 )
-            waits = waits or case.waits(
-                after(documents, {one.document.internal_id: abs(one.amount) for one in given})
-            )
+                parts[kind, customer_id].append(part)
+            waits = waits or case.waits(after(documents, given))
         day = (await self._reader.periods.periods()).posting_day(journal.tran_date)
         taken = {kind: len(of_kind) for kind, of_kind in known.items()}
         planned = [] if day is None else list(_payments(shop, payment_id, journal, day, parts, taken))
@@ -246,19 +246,15 @@ def _is_alive(intent: Intent) -> bool:
     return intent.state != IntentState.SUPERSEDED
 
 
-def _unseen(tx: Transaction, shop: Shop) -> dict[str, Decimal]:
-    """What payments give to documents that NetSuite may not show yet: they are to be sent, or SuiteQL lags
-    behind them (N 3.5)."""
+def _unseen(tx: Transaction, shop: Shop) -> set[str]:
+    """Documents that payments are under way to, or that NetSuite may not show as paid yet: SuiteQL lags
+    behind a save (N 3.5)."""
     intents = {one.fact: one for kind in PAYMENTS for one in tx.intents.open_facts(kind=kind, shop=shop.code)}
     written = [
         link.fact for kind in PAYMENTS for link in tx.links.not_read_back(kind) if link.fact.shop == shop.code
     ]
     intents |= {fact: one for fact, one in tx.intents.newest(written).items() if _is_alive(one)}
-    unseen: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for intent in intents.values():
-        for part in payment_of(intent).parts:
-            unseen[part.document_id] += part.amount
-    return unseen
+    return {part.document_id for intent in intents.values() for part in payment_of(intent).parts}
 
 
 def _payments(

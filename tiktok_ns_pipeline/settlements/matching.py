@@ -263,11 +263,11 @@ class OrderCase:
         return waits_for_credit(self.settled, documents, self.paid, self.refunded)
 
 
-def after(documents: Iterable[OrderDocument], given: Mapping[str, Decimal]) -> tuple[OrderDocument, ...]:
-    """Documents once so much more was applied to each, by its internal id."""
+def after(documents: Iterable[OrderDocument], given: Iterable[Application]) -> tuple[OrderDocument, ...]:
+    """Documents once these were applied to them."""
+    amounts = {one.document.internal_id: abs(one.amount) for one in given}
     return tuple(
-        replace(one, open_amount=max(one.open_amount - given.get(one.internal_id, _ZERO), _ZERO))
-        for one in documents
+        replace(one, open_amount=one.open_amount - amounts.get(one.internal_id, _ZERO)) for one in documents
     )
 
 
