@@ -24,6 +24,7 @@ from tiktok_ns_pipeline.sandbox.books import Books
 from tiktok_ns_pipeline.sandbox.control import control_app
 from tiktok_ns_pipeline.sandbox.faults import FaultPlan, rates_of
 from tiktok_ns_pipeline.sandbox.netsuite_server import netsuite_app
+from tiktok_ns_pipeline.sandbox.receiving import Receiving
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.stockroom import Stockroom, StockroomHabits
 from tiktok_ns_pipeline.sandbox.tiktok_server import ServerRules, TikTokServer
@@ -89,6 +90,7 @@ class Sandbox:
     tiktok: TikTokServer
     webhooks: WebhookEmitter
     stockroom: Stockroom | None = None
+    receiving: Receiving | None = None
 
     @property
     def faults(self) -> FaultPlan:
@@ -100,6 +102,8 @@ class Sandbox:
         self.warehouse.catch_up()
         if self.stockroom is not None:
             self.stockroom.catch_up()
+        if self.receiving is not None:
+            self.receiving.catch_up()
 
     def close(self) -> None:
         """Close all databases."""
@@ -176,7 +180,13 @@ def open_sandbox(options: SandboxOptions) -> Sandbox:
     stockroom = None
     if options.stockroom is not None:
         stockroom = Stockroom(books, world.clock, options.seed, options.stockroom, speed=options.speed)
-    return Sandbox(world, books, warehouse, TikTokServer(world, options.tiktok_rules), emitter, stockroom)
+    receiving = None
+    if options.warehouse:
+        receiving = Receiving(
+            world, books, options.seed, speed=world.later_speed, lost=options.warehouse_habits.lost
+        )
+    tiktok = TikTokServer(world, options.tiktok_rules)
+    return Sandbox(world, books, warehouse, tiktok, emitter, stockroom, receiving)
 
 
 async def serve(sandbox: Sandbox, ports: Ports | None = None) -> Serving:

@@ -21,12 +21,20 @@ from rich.text import Text
 
 from tiktok_ns_pipeline.ledger import Ledger, schema
 from tiktok_ns_pipeline.ledger.database import transaction
-from tiktok_ns_pipeline.ledger.facts import BILL, CHANNEL_FULFILMENT, CLOSURE, SALES_ORDER, SHIPMENT
+from tiktok_ns_pipeline.ledger.facts import (
+    BILL,
+    CHANNEL_FULFILMENT,
+    CLOSURE,
+    CREDIT,
+    PAYOUT_JOURNAL,
+    SALES_ORDER,
+    SHIPMENT,
+)
 from tiktok_ns_pipeline.ledger.stock import Balance, StockKey
 from tiktok_ns_pipeline.sandbox.catalogue import shop_of
 from tiktok_ns_pipeline.sandbox.judge_stock import POOLS
 
-_FOLLOW_UPS = (SHIPMENT, CHANNEL_FULFILMENT, CLOSURE, BILL)
+_FOLLOW_UPS = (SHIPMENT, CHANNEL_FULFILMENT, CLOSURE, BILL, CREDIT, PAYOUT_JOURNAL)
 _MEASURED = 200
 _ASKED_AT_ONCE = 20
 _SHOWN = 6
@@ -80,7 +88,8 @@ class Figures:
     latest: Sequence[Posted]
     """The last Sales Orders, newest first."""
     follow_ups: dict[str, dict[str, int]]
-    """Shop -> kind of fact -> how many of them were made true: parcels told, closures, bills."""
+    """Shop -> kind of fact -> how many of them were made true: parcels told, closures, bills, credits,
+    payouts."""
     stock: Sequence[Stock]
     """A few listings of one shop."""
 
@@ -109,7 +118,8 @@ class Figures:
         return (
             f"placed {self.placed}, waiting {self.waiting}, posted {self.total_posted}, "
             f"parcels {self.done(SHIPMENT, CHANNEL_FULFILMENT)}, closed {self.done(CLOSURE)}, "
-            f"billed {self.done(BILL)}, "
+            f"billed {self.done(BILL)}, credited {self.done(CREDIT)}, "
+            f"payouts {self.done(PAYOUT_JOURNAL)}, "
             f"exceptions {len(self.exceptions)}, latency p50 {_shown(self.latencies, 0.5)} "
             f"p95 {_shown(self.latencies, 0.95)}, NetSuite calls {self.netsuite_calls}, "
             + ", ".join(f"{one.sku} {_number(one.promised)} -> {one.shown}" for one in self.stock)
@@ -149,6 +159,8 @@ class Figures:
             ("parcels", self.done(SHIPMENT, CHANNEL_FULFILMENT)),
             ("closed", self.done(CLOSURE)),
             ("billed", self.done(BILL)),
+            ("credited", self.done(CREDIT)),
+            ("payouts", self.done(PAYOUT_JOURNAL)),
         ):
             table.add_column(name, justify="right", footer=str(footer))
         for shop, counts in sorted(self.shops.items()):
@@ -161,6 +173,8 @@ class Figures:
                 str(self.done(SHIPMENT, CHANNEL_FULFILMENT, shop=shop)),
                 str(self.done(CLOSURE, shop=shop)),
                 str(self.done(BILL, shop=shop)),
+                str(self.done(CREDIT, shop=shop)),
+                str(self.done(PAYOUT_JOURNAL, shop=shop)),
             )
         return table
 

@@ -130,6 +130,8 @@ class DemoHome:
             "TNS_DATA_DIR": str(self.path / "data"),
             "TNS_NETSUITE_SLOTS": "5",
             "TNS_POLL_SECONDS": "1",
+            # A day of the demo's money lasts half a minute.
+            "TNS_MONEY_REFRESH_SECONDS": "30",
             # A corrected mapping is read by the next run.
             "TNS_RUN_BUDGET_SECONDS": "60",
             "DAGSTER_HOME": str(self.path / "dagster"),

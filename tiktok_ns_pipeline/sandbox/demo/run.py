@@ -165,7 +165,8 @@ def _sandbox_command(home: DemoHome, options: DemoOptions, ports: _Ports) -> lis
         "environment": home.sandbox_environment_file,
     }
     given = [text for name, value in chosen.items() for text in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "tiktok_ns_pipeline.cli", "sandbox", "--warehouse", "--stock", *given]
+    lively = ["--warehouse", "--stock", "--money"]
+    return [sys.executable, "-m", "tiktok_ns_pipeline.cli", "sandbox", *lively, *given]
 
 
 def _consent(home: DemoHome, urls: Urls) -> None:
