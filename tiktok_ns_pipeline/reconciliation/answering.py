@@ -61,29 +61,35 @@ class Listing(Generic[RowT]):
         return self.markdown(self.worst_first(rows), count)
 
 
-def answer(
-    listing: Listing[JudgedT],
-    name: str,
-    proof: Proof[JudgedT],
-    *,
-    among: Callable[[JudgedT], object],
-    offends: Callable[[JudgedT], bool],
-    nothing: str,
-    good: str,
-    bad: str,
-) -> CheckOutcome[JudgedT]:
-    """The answer to one question: of the rows that it is about, those that offend."""
-    if proof.not_run:
-        return CheckOutcome(name, "not_run", proof.statement)
-    looked_at = [row for row in proof.rows if among(row)]
-    if not looked_at:
-        return CheckOutcome(name, "not_run", f"nothing to look at: {nothing}")
-    offenders = listing.worst_first(row for row in looked_at if offends(row))
-    if not offenders:
-        return CheckOutcome(name, "passed", f"{len(looked_at)} {good}")
-    description = f"{len(offenders)} of {len(looked_at)} {bad}"
-    names = [listing.name(row) for row in offenders]
-    return CheckOutcome(name, "failed", description, tuple(offenders), names, listing.markdown(offenders))
+@dataclass(frozen=True, slots=True)
+class Question(Generic[JudgedT]):
+    """What is asked of a proof, and the words for each answer."""
+
+    name: str
+    listing: Listing[JudgedT]
+    among: Callable[[JudgedT], object]
+    """Whether it is about a row."""
+    offends: Callable[[JudgedT], bool]
+    """Whether such a row makes it fail."""
+    nothing: str
+    good: str
+    bad: str
+
+    def __call__(self, proof: Proof[JudgedT]) -> CheckOutcome[JudgedT]:
+        """The answer of one proof."""
+        if proof.not_run:
+            return CheckOutcome(self.name, "not_run", proof.statement)
+        looked_at = [row for row in proof.rows if self.among(row)]
+        if not looked_at:
+            return CheckOutcome(self.name, "not_run", f"nothing to look at: {self.nothing}")
+        found = self.listing.worst_first(row for row in looked_at if self.offends(row))
+        if not found:
+            return CheckOutcome(self.name, "passed", f"{len(looked_at)} {self.good}")
+        description = f"{len(found)} of {len(looked_at)} {self.bad}"
+        names = [self.listing.name(row) for row in found]
+        return CheckOutcome(
+            self.name, "failed", description, tuple(found), names, self.listing.markdown(found)
+        )
 
 
 def _cell(text: str) -> str:

@@ -9,67 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, Listing, answer
+from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, Listing, Question
 from tiktok_ns_pipeline.reconciliation.orders import Reconciliation, Row, Verdict
 from tiktok_ns_pipeline.reconciliation.results import shown
 
-
-def no_missing_orders(proof: Reconciliation) -> CheckOutcome[Row]:
-    """Every order that should be in NetSuite is shown to be there."""
-    return answer(
-        LISTING,
-        "no_missing_orders",
-        proof,
-        among=lambda row: row.tiktok is not None,
-        offends=lambda row: (
-            row.verdict is Verdict.MISSING_IN_NETSUITE
-            or (row.verdict is Verdict.CANNOT_BE_CHECKED and not row.netsuite)
-        ),
-        nothing="no orders at TikTok",
-        good="orders at TikTok have their Sales Order, wait within the grace or need none",
-        bad="orders at TikTok are not shown to have a Sales Order",
-    )
-
-
-def no_orphan_sales_orders(proof: Reconciliation) -> CheckOutcome[Row]:
-    """Every open Sales Order of the shop is the only one of an order that should have one."""
-    return answer(
-        LISTING,
-        "no_orphan_sales_orders",
-        proof,
-        among=lambda row: row.netsuite,
-        offends=lambda row: (
-            row.verdict in (Verdict.MISSING_IN_TIKTOK, Verdict.DUPLICATE_IN_NETSUITE)
-            or row.has_unwanted_sales_order
-        ),
-        nothing="no Sales Orders in NetSuite",
-        good="orders with Sales Orders have one each, rightly",
-        bad="orders have Sales Orders that should not be there",
-    )
-
-
-def order_amounts_agree(proof: Reconciliation) -> CheckOutcome[Row]:
-    """Every Sales Order comes to what TikTok owes the seller, to the cent."""
-    return answer(
-        LISTING,
-        "order_amounts_agree",
-        proof,
-        among=lambda row: row.netsuite and row.verdict in (Verdict.MATCHED, *_NOT_AGREED),
-        offends=lambda row: row.verdict in _NOT_AGREED,
-        nothing="no order with a Sales Order to compare it with",
-        good="Sales Orders come to what TikTok owes",
-        bad="Sales Orders are not shown to come to what TikTok owes",
-    )
-
-
 _NOT_AGREED = (Verdict.AMOUNT_DIFFERS, Verdict.CANNOT_BE_CHECKED)
-
-CHECKS: tuple[Callable[[Reconciliation], CheckOutcome[Row]], ...] = (
-    no_missing_orders,
-    no_orphan_sales_orders,
-    order_amounts_agree,
-)
-"""All questions."""
 
 
 def _gravity(row: Row) -> tuple[Decimal, str]:
@@ -101,3 +45,40 @@ LISTING: Listing[Row] = Listing(
     name=lambda row: row.order_id or row.external_id,
     worst_first=lambda rows: sorted(rows, key=_gravity, reverse=True),
 )
+
+CHECKS: tuple[Callable[[Reconciliation], CheckOutcome[Row]], ...] = (
+    Question(
+        "no_missing_orders",
+        LISTING,
+        among=lambda row: row.tiktok is not None,
+        offends=lambda row: (
+            row.verdict is Verdict.MISSING_IN_NETSUITE
+            or (row.verdict is Verdict.CANNOT_BE_CHECKED and not row.netsuite)
+        ),
+        nothing="no orders at TikTok",
+        good="orders at TikTok have their Sales Order, wait within the grace or need none",
+        bad="orders at TikTok are not shown to have a Sales Order",
+    ),
+    Question(
+        "no_orphan_sales_orders",
+        LISTING,
+        among=lambda row: row.netsuite,
+        offends=lambda row: (
+            row.verdict in (Verdict.MISSING_IN_TIKTOK, Verdict.DUPLICATE_IN_NETSUITE)
+            or row.has_unwanted_sales_order
+        ),
+        nothing="no Sales Orders in NetSuite",
+        good="orders with Sales Orders have one each, rightly",
+        bad="orders have Sales Orders that should not be there",
+    ),
+    Question(
+        "order_amounts_agree",
+        LISTING,
+        among=lambda row: row.netsuite and row.verdict in (Verdict.MATCHED, *_NOT_AGREED),
+        offends=lambda row: row.verdict in _NOT_AGREED,
+        nothing="no order with a Sales Order to compare it with",
+        good="Sales Orders come to what TikTok owes",
+        bad="Sales Orders are not shown to come to what TikTok owes",
+    ),
+)
+"""All questions."""

@@ -6,77 +6,11 @@ could not be read, is `not_run`, which is not the same as passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
-from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, Listing, answer
-from tiktok_ns_pipeline.reconciliation.fulfilments.model import FulfilmentProof, Row, Verdict
+from tiktok_ns_pipeline.reconciliation.answering import Listing, Question
+from tiktok_ns_pipeline.reconciliation.fulfilments.model import Row, Verdict
 from tiktok_ns_pipeline.reconciliation.results import shown
-
-
-def no_unsynced_fulfilments(proof: FulfilmentProof) -> CheckOutcome[Row]:
-    """What left, says NetSuite, is shipped at TikTok under the same number."""
-    return answer(
-        LISTING,
-        "no_unsynced_fulfilments",
-        proof,
-        among=lambda row: row.aspect == "shipment" and row.documents,
-        offends=_is_wrong,
-        nothing="nothing left the warehouse",
-        good="shipments in NetSuite are at TikTok, wait within the grace or come back",
-        bad="shipments in NetSuite are not rightly at TikTok",
-    )
-
-
-def no_shipment_without_fulfilment(proof: FulfilmentProof) -> CheckOutcome[Row]:
-    """What TikTok shows as gone has its Item Fulfillment."""
-    return answer(
-        LISTING,
-        "no_shipment_without_fulfilment",
-        proof,
-        among=lambda row: row.aspect == "shipment" and (row.shipped_at_tiktok or _left_without(row)),
-        offends=_left_without,
-        nothing="TikTok shows nothing as shipped",
-        good="units that TikTok shows as shipped have their Item Fulfillment, or wait within the grace",
-        bad="units that TikTok shows as shipped are not shown to have left",
-    )
-
-
-def cancelled_orders_closed(proof: FulfilmentProof) -> CheckOutcome[Row]:
-    """Orders that TikTok cancelled are closed in NetSuite, and no others are."""
-    return answer(
-        LISTING,
-        "cancelled_orders_closed",
-        proof,
-        among=lambda row: row.aspect == "closure",
-        offends=_is_wrong,
-        nothing="no cancelled order and no Sales Order",
-        good="orders are closed where TikTok cancelled them, and only there",
-        bad="orders are closed or open where they should not be",
-    )
-
-
-def shipped_orders_billed(proof: FulfilmentProof) -> CheckOutcome[Row]:
-    """What left is billed once and to the cent, where the shop bills."""
-    return answer(
-        LISTING,
-        "shipped_orders_billed",
-        proof,
-        among=lambda row: row.aspect == "bill",
-        offends=_is_wrong,
-        nothing="nothing that left is to be billed",
-        good="orders of which something left are billed, or wait within the grace",
-        bad="orders of which something left are not billed once and to the cent",
-    )
-
-
-CHECKS: tuple[Callable[[FulfilmentProof], CheckOutcome[Row]], ...] = (
-    no_unsynced_fulfilments,
-    no_shipment_without_fulfilment,
-    cancelled_orders_closed,
-    shipped_orders_billed,
-)
-"""All questions."""
 
 
 def _is_wrong(row: Row) -> bool:
@@ -122,3 +56,43 @@ LISTING: Listing[Row] = Listing(
     name=_name,
     worst_first=lambda rows: sorted(rows, key=_gravity, reverse=True),
 )
+
+CHECKS: tuple[Question[Row], ...] = (
+    Question(
+        "no_unsynced_fulfilments",
+        LISTING,
+        among=lambda row: row.aspect == "shipment" and row.documents,
+        offends=_is_wrong,
+        nothing="nothing left the warehouse",
+        good="shipments in NetSuite are at TikTok, wait within the grace or come back",
+        bad="shipments in NetSuite are not rightly at TikTok",
+    ),
+    Question(
+        "no_shipment_without_fulfilment",
+        LISTING,
+        among=lambda row: row.aspect == "shipment" and (row.shipped_at_tiktok or _left_without(row)),
+        offends=_left_without,
+        nothing="TikTok shows nothing as shipped",
+        good="units that TikTok shows as shipped have their Item Fulfillment, or wait within the grace",
+        bad="units that TikTok shows as shipped are not shown to have left",
+    ),
+    Question(
+        "cancelled_orders_closed",
+        LISTING,
+        among=lambda row: row.aspect == "closure",
+        offends=_is_wrong,
+        nothing="no cancelled order and no Sales Order",
+        good="orders are closed where TikTok cancelled them, and only there",
+        bad="orders are closed or open where they should not be",
+    ),
+    Question(
+        "shipped_orders_billed",
+        LISTING,
+        among=lambda row: row.aspect == "bill",
+        offends=_is_wrong,
+        nothing="nothing that left is to be billed",
+        good="orders of which something left are billed, or wait within the grace",
+        bad="orders of which something left are not billed once and to the cent",
+    ),
+)
+"""All questions."""

@@ -6,63 +6,11 @@ be read, is `not_run`, which is not the same as passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, Listing, answer
-from tiktok_ns_pipeline.reconciliation.payouts.model import PayoutProof, Row, Verdict
+from tiktok_ns_pipeline.reconciliation.answering import Listing, Question
+from tiktok_ns_pipeline.reconciliation.payouts.model import Row, Verdict
 
 _UNFOOTED = frozenset({Verdict.DOES_NOT_FOOT})
 _WITHOUT_JOURNAL = frozenset({Verdict.JOURNAL_MISSING, Verdict.NOT_POSTED})
-
-
-def payments_add_up(proof: PayoutProof) -> CheckOutcome[Row]:
-    """Transactions make the statement, statements make the payment, to the cent."""
-    return answer(
-        LISTING,
-        "payments_add_up",
-        proof,
-        among=lambda row: row.aspect == "statement" or _is_payment(row),
-        offends=lambda row: row.verdict in _UNFOOTED or _is_unread(row),
-        nothing="no statement and no payment",
-        good="statements and payments add up",
-        bad="statements or payments do not add up, or could not be read",
-    )
-
-
-def payments_booked(proof: PayoutProof) -> CheckOutcome[Row]:
-    """Every payment that arrived is booked."""
-    return answer(
-        LISTING,
-        "payments_booked",
-        proof,
-        among=lambda row: _is_payment(row) and row.verdict is not Verdict.NOT_EXPECTED,
-        offends=lambda row: row.verdict in _WITHOUT_JOURNAL,
-        nothing="no payment that should be booked",
-        good="payments are booked, wait within the grace or have not arrived",
-        bad="payments are not booked",
-    )
-
-
-def bookings_are_payments(proof: PayoutProof) -> CheckOutcome[Row]:
-    """What is booked, and what the bank has, is one payment each and what it comes to, account by account."""
-    return answer(
-        LISTING,
-        "bookings_are_payments",
-        proof,
-        among=lambda row: row.posted is not None,
-        offends=_is_wrongly_booked,
-        nothing="nothing is booked, and no bank's lines were given",
-        good="documents and lines of the bank are what TikTok paid",
-        bad="documents or lines of the bank are not what TikTok paid",
-    )
-
-
-CHECKS: tuple[Callable[[PayoutProof], CheckOutcome[Row]], ...] = (
-    payments_add_up,
-    payments_booked,
-    bookings_are_payments,
-)
-"""All questions."""
 
 
 def _is_payment(row: Row) -> bool:
@@ -105,3 +53,34 @@ LISTING: Listing[Row] = Listing(
     name=lambda row: row.subject,
     worst_first=lambda rows: sorted(rows, key=_gravity),
 )
+
+CHECKS: tuple[Question[Row], ...] = (
+    Question(
+        "payments_add_up",
+        LISTING,
+        among=lambda row: row.aspect == "statement" or _is_payment(row),
+        offends=lambda row: row.verdict in _UNFOOTED or _is_unread(row),
+        nothing="no statement and no payment",
+        good="statements and payments add up",
+        bad="statements or payments do not add up, or could not be read",
+    ),
+    Question(
+        "payments_booked",
+        LISTING,
+        among=lambda row: _is_payment(row) and row.verdict is not Verdict.NOT_EXPECTED,
+        offends=lambda row: row.verdict in _WITHOUT_JOURNAL,
+        nothing="no payment that should be booked",
+        good="payments are booked, wait within the grace or have not arrived",
+        bad="payments are not booked",
+    ),
+    Question(
+        "bookings_are_payments",
+        LISTING,
+        among=lambda row: row.posted is not None,
+        offends=_is_wrongly_booked,
+        nothing="nothing is booked, and no bank's lines were given",
+        good="documents and lines of the bank are what TikTok paid",
+        bad="documents or lines of the bank are not what TikTok paid",
+    ),
+)
+"""All questions."""

@@ -6,45 +6,12 @@ be read, is `not_run`, which is not the same as passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
-from tiktok_ns_pipeline.reconciliation.answering import CheckOutcome, Listing, answer
-from tiktok_ns_pipeline.reconciliation.refunds.model import RefundProof, Row, Verdict
+from tiktok_ns_pipeline.reconciliation.answering import Listing, Question
+from tiktok_ns_pipeline.reconciliation.refunds.model import Row, Verdict
 
 _WITHOUT_CREDIT = frozenset({Verdict.CREDIT_MISSING, Verdict.CANNOT_BE_CHECKED})
-
-
-def refunds_have_credits(proof: RefundProof) -> CheckOutcome[Row]:
-    """Every refund of what was billed has its credit."""
-    return answer(
-        LISTING,
-        "refunds_have_credits",
-        proof,
-        among=lambda row: row.status is not None,
-        offends=lambda row: row.verdict in _WITHOUT_CREDIT,
-        nothing="no refund at TikTok",
-        good="refunds have their credit, wait within the grace or need none",
-        bad="refunds are not shown to have a credit",
-    )
-
-
-def credits_have_refunds(proof: RefundProof) -> CheckOutcome[Row]:
-    """Every credit is the only one of a refund, and no more than was billed."""
-    return answer(
-        LISTING,
-        "credits_have_refunds",
-        proof,
-        among=lambda row: row.documents,
-        offends=lambda row: row.is_wrong and row.verdict not in _WITHOUT_CREDIT,
-        nothing="no credit in NetSuite",
-        good="credits have their refund",
-        bad="credits are without a refund, twice, or beyond what was billed",
-    )
-
-
-CHECKS: tuple[Callable[[RefundProof], CheckOutcome[Row]], ...] = (refunds_have_credits, credits_have_refunds)
-"""All questions."""
 
 
 def _gravity(row: Row) -> tuple[Decimal, str]:
@@ -75,3 +42,25 @@ LISTING: Listing[Row] = Listing(
     name=lambda row: row.subject,
     worst_first=lambda rows: sorted(rows, key=_gravity),
 )
+
+CHECKS: tuple[Question[Row], ...] = (
+    Question(
+        "refunds_have_credits",
+        LISTING,
+        among=lambda row: row.status is not None,
+        offends=lambda row: row.verdict in _WITHOUT_CREDIT,
+        nothing="no refund at TikTok",
+        good="refunds have their credit, wait within the grace or need none",
+        bad="refunds are not shown to have a credit",
+    ),
+    Question(
+        "credits_have_refunds",
+        LISTING,
+        among=lambda row: row.documents,
+        offends=lambda row: row.is_wrong and row.verdict not in _WITHOUT_CREDIT,
+        nothing="no credit in NetSuite",
+        good="credits have their refund",
+        bad="credits are without a refund, twice, or beyond what was billed",
+    ),
+)
+"""All questions."""
