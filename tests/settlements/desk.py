@@ -10,7 +10,11 @@ from typing import Any
 
 from tests.rigging import exceptions, in_world
 from tiktok_ns_pipeline.sandbox.facts import Status
-from tiktok_ns_pipeline.sandbox.judge_settlements import BookLine, SettlementFindings, judge_settlements
+from tiktok_ns_pipeline.sandbox.judge_settlements import (
+    SettlementFindings,
+    judge_settlements,
+    settled_lines,
+)
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits
 from tiktok_ns_pipeline.sandbox.settling_truth import Role
@@ -70,19 +74,8 @@ def judged(rig: Rig) -> SettlementFindings:
     clearing: dict[str, Role] = dict.fromkeys(("125", "126", "127", "54", "58", "55"), "clearing")
     banks: dict[str, Role] = dict.fromkeys(("128", "129", "130"), "bank")
     reserves: dict[str, Role] = dict.fromkeys(("140", "141", "142"), "reserve")
-    lines = [
-        BookLine(
-            record["id"],
-            record["externalId"].split("-")[1],
-            account,
-            amount,
-            record["externalId"].split("-")[3],
-        )
-        for record in journals(rig)
-        if "-je-" in record["externalId"]
-        for account, amount in posted(record).items()
-    ]
-    return judge_settlements(lines, rig.world.finance.truth(), {**clearing, **banks, **reserves})
+    roles = {**clearing, **banks, **reserves}
+    return judge_settlements(settled_lines(rig.books), rig.world.finance.truth(), roles)
 
 
 def with_mapping(rig: Rig, *changes: tuple[str, str]) -> None:
