@@ -150,6 +150,7 @@ def test_an_order_flows_from_tiktok_through_staging_to_netsuite_and_into_the_pro
         "tiktok_shop/finance",
         "netsuite_payout_journals",
         "netsuite_bills",
+        "netsuite_refunds",
     }
     assert upstream("fulfilment_reconciliation") == {
         "tiktok_shop/orders",

@@ -100,7 +100,12 @@ def payout_reconciliation(
 
 @dg.asset(
     name=CLEARING_ASSET,
-    deps=[dg.AssetKey(["tiktok_shop", "finance"]), "netsuite_payout_journals", "netsuite_bills"],
+    deps=[
+        dg.AssetKey(["tiktok_shop", "finance"]),
+        "netsuite_payout_journals",
+        "netsuite_bills",
+        "netsuite_refunds",
+    ],
     check_specs=[
         dg.AssetCheckSpec("clearing_account_explained", asset=CLEARING_ASSET, description=_CLEARING_QUESTION)
     ],
