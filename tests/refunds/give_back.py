@@ -69,6 +69,17 @@ def reject(rig: Rig, return_id: str, shop: str = "us") -> None:
     rig.world.returns.decide(shop_of(shop), return_id, "REJECT_REFUND", "no", reason)
 
 
+def said(rig: Rig, return_id: str, column: str, value: str) -> None:
+    """TikTok says something new about a return: an SQL expression."""
+    with rig.world.changing():
+        database = rig.world.store.database
+        if column != "update_time":
+            database.execute(
+                "UPDATE returns SET update_time = update_time + 1 WHERE return_id = ?", (return_id,)
+            )
+        database.execute(f"UPDATE returns SET {column} = {value} WHERE return_id = ?", (return_id,))
+
+
 def receive(rig: Rig, return_id: str) -> None:
     """The warehouse takes in what came back."""
     [authorization] = records(rig, "returnAuthorization", return_id)
