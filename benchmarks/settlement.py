@@ -30,7 +30,7 @@ from typing import Any
 from benchmarks.big_payout import SHOP, STATEMENTS, settle
 from benchmarks.figures import command_line, measure
 from tiktok_ns_pipeline.lake import naming
-from tiktok_ns_pipeline.lake.lazily import arrow_parquet
+from tiktok_ns_pipeline.lake.lazily import arrow, arrow_parquet
 from tiktok_ns_pipeline.lake.tables import (
     RAW_TIKTOK_PAYMENTS,
     RAW_TIKTOK_STATEMENT_TRANSACTIONS,
@@ -205,8 +205,9 @@ def _pipeline(folder: Path) -> Generator[tuple[asyncio.Runner, Runtime]]:
         opening = open_runtime(settings)
         runtime = loop.run(opening.__aenter__())
         try:
-            # Whatever reading and writing the lake needs is loaded now.
-            runtime.lake.connect().close()
+            # Whatever reading and writing a lake needs is loaded now, as in any process that has done so.
+            arrow().array([])
+            runtime.lake.current(RAW_TIKTOK_PAYMENTS)
             arrow_parquet()
             yield loop, runtime
         finally:
