@@ -8,18 +8,22 @@ Everything else is equal: the orders flow posts, TikTok's calls take some hundre
 are on hold for an hour as TikTok has it, unless the scene says otherwise. The first two publish by a
 stroke of the pen that takes no time, which flatters them. All of it is in virtual time and in process.
 
-*Oversold* units were sold at TikTok and are not there. Of those some were there when TikTok sold them,
-and others took them in NetSuite before it knew of the order: no number on TikTok prevents that, and they
-are told apart (`taken_by_others`). *Lost* are units that a buyer wanted who was turned away, and that
-nobody has in the end.
+*Oversold* units were sold at TikTok and are not there. Two kinds of them no number on TikTok prevents, and
+they are told apart: units that were there when TikTok sold them, and that others took in NetSuite before
+it knew of the order (`taken_by_others`); and units that TikTok sold in the seconds after others had taken
+the last (`crossed`), before anybody could have read that and written it. *Lost* are units that a buyer
+wanted who was turned away, and that nobody has in the end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -46,6 +50,8 @@ _PUBLISHED_EVERY_S = 300
 _BUFFER_PERCENT = 10
 _SETTLED_S = 120.0
 _LONGEST_CALL_S = 0.6
+_KNOWN_AFTER_S = 5.0
+"""Sooner nobody knows at TikTok of an order in NetSuite: a look every two seconds, a reading, a write."""
 _SHARED_POOL = "7000000000000000091"
 _DAY_S = 86_400
 
@@ -56,7 +62,7 @@ class Scene:
 
     name: str
     skus: tuple[str, ...]
-    there: Mapping[str, int]
+    there: Mapping[str, int] = field(hash=False)
     """Item id -> units."""
     buyers_per_s: float
     seconds: float = 420.0
@@ -103,6 +109,9 @@ SCENES: tuple[Scene, ...] = (
 )
 
 
+_COUNTED = ("orders", "units", "oversold", "taken_by_others", "crossed", "lost", "turned_away")
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one publisher made of some sales."""
@@ -111,7 +120,9 @@ class Outcome:
     units: int = 0
     """NetSuite units sold at TikTok."""
     oversold: int = 0
+    """By the publisher: it could have known."""
     taken_by_others: int = 0
+    crossed: int = 0
     lost: int = 0
     turned_away: int = 0
     seeds: list[int] = field(default_factory=list[int])
@@ -119,7 +130,7 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Count another sale with this one."""
-        for name in ("orders", "units", "oversold", "taken_by_others", "lost", "turned_away"):
+        for name in _COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.seeds += other.seeds
 
@@ -130,6 +141,7 @@ class Outcome:
             "units": self.units,
             "oversold_units": self.oversold,
             "oversold_per_10k_orders": 10_000 * self.oversold / max(1, self.orders),
+            "crossed_units": self.crossed,
             "taken_by_others_units": self.taken_by_others,
             "lost_units": self.lost,
             "turned_away_units": self.turned_away,
@@ -139,13 +151,19 @@ class Outcome:
 
 def flash_sales(seeds: Sequence[int], scenes: Sequence[Scene] = SCENES) -> dict[str, Any]:
     """Every scene with every seed for every publisher."""
+    # The longest first, so that no core idles at the end.
+    chosen = [
+        (scene, publisher, seed) for publisher in PUBLISHERS[::-1] for scene in scenes for seed in seeds
+    ]
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as processes:
+        outcomes = dict(zip(chosen, processes.map(flash_sale, *zip(*chosen, strict=True)), strict=True))
     found: dict[str, Any] = {}
     whole = {publisher: Outcome() for publisher in PUBLISHERS}
     for scene in scenes:
         of_scene = {publisher: Outcome() for publisher in PUBLISHERS}
         for publisher in PUBLISHERS:
             for seed in seeds:
-                of_scene[publisher].add(flash_sale(scene, publisher, seed))
+                of_scene[publisher].add(outcomes[scene, publisher, seed])
             whole[publisher].add(of_scene[publisher])
         found[scene.name] = {publisher: outcome.figures() for publisher, outcome in of_scene.items()}
     found["all"] = {publisher: outcome.figures() for publisher, outcome in whole.items()}
@@ -258,46 +276,59 @@ class _Sale:
             for (_, sku_id), units in world.stock.turned_away.items()
             if (listing := listing_by_id(sku_id)) is not None
         )
-        late = self._taken_by_others()
         oversold = int(found.oversold_units)
+        late, crossed = self._beyond_help()
+        late = min(late, oversold)
+        crossed = min(crossed, oversold - late)
         truths = list(world.truth())
         return Outcome(
             orders=len(truths),
             units=sum(count for one in truths for makes in one.line_items.values() for _, count in makes),
-            oversold=max(0, oversold - late),
-            taken_by_others=min(late, oversold),
+            oversold=oversold - late - crossed,
+            taken_by_others=late,
+            crossed=crossed,
             lost=int(min(left, turned_away)),
             turned_away=turned_away,
-            seeds=[world.seed] if oversold > late else [],
+            seeds=[world.seed] if oversold > late + crossed else [],
         )
 
-    def _taken_by_others(self) -> int:
-        """Units that others ordered in NetSuite when TikTok had sold them, by a walk through the sale."""
-        events: list[tuple[float, str, tuple[str, ...], int, bool]] = []
-        for one in self._rig.world.truth():
-            placed = float(self._rig.world.facts(one.order_id).placed_at)
-            for makes in one.line_items.values():
-                for name, count in makes:
-                    pool = self._scene.pools[one.warehouse_id]
-                    events.append((placed, _item_of(name), pool, count, False))
-        stockroom = self._rig.stockroom
-        for order in stockroom.orders if stockroom else ():
-            record = self._rig.books.record("salesOrder", order)
-            made = datetime.fromisoformat(record.get("createdDate")).timestamp()
-            for line in record.lines():
-                events.append((made, line["item"], (line["location"],), int(line["quantity"]), True))
+    def _beyond_help(self) -> tuple[int, int]:
+        """By a walk through the sale: units that others ordered in NetSuite when TikTok had sold them, and
+        units that TikTok sold before it could be known there that others had taken them."""
         left = {
             (item, location): units
             for item, units in self._scene.there.items()
             for location in self._scene.locations
         }
-        late = 0
-        for _, item, (location, *_), units, by_others in sorted(events):
-            before = left.get((item, location), 0)
-            left[item, location] = before - units
+        late = crossed = 0
+        taken: dict[tuple[str, str], list[tuple[float, int]]] = {}
+        for at, item, location, units, by_others in sorted(self._taken()):
+            place = (item, location)
+            before = left.get(place, 0)
+            left[place] = before - units
+            short = min(units, max(0, units - before))
             if by_others:
-                late += max(0, min(units, units - before)) if before > 0 else units
-        return late
+                late += short
+                taken.setdefault(place, []).append((at, units))
+            else:
+                just = sum(one for when, one in taken.get(place, ()) if at - when <= _KNOWN_AFTER_S)
+                crossed += min(short, just)
+        return late, crossed
+
+    def _taken(self) -> Iterator[tuple[float, str, str, int, bool]]:
+        """Who took what: instant, item, location, units, and whether it was others in NetSuite."""
+        for one in self._rig.world.truth():
+            placed = float(self._rig.world.facts(one.order_id).placed_at)
+            location = self._scene.pools[one.warehouse_id][0]
+            for makes in one.line_items.values():
+                for name, count in makes:
+                    yield placed, _item_of(name), location, count, False
+        stockroom = self._rig.stockroom
+        for order in stockroom.orders if stockroom else ():
+            record = self._rig.books.record("salesOrder", order)
+            made = datetime.fromisoformat(record.get("createdDate")).timestamp()
+            for line in record.lines():
+                yield made, line["item"], line["location"], int(line["quantity"]), True
 
 
 def _item_of(name: str) -> str:

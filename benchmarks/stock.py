@@ -25,13 +25,11 @@ import httpx
 
 from benchmarks.figures import command_line, measure
 from benchmarks.flash_sales import SCENES, flash_sales
-from benchmarks.latency import AT_MOST_S, at_rate, stack, waiting_times
+from benchmarks.stock_latency import PLAIN, item_of, stock_latency
 from tiktok_ns_pipeline.clock import SystemClock
 from tiktok_ns_pipeline.flows.turning import TurnRequest
 from tiktok_ns_pipeline.inventory.flow import StockFlow
 from tiktok_ns_pipeline.inventory.observing import NetSuiteStock
-from tiktok_ns_pipeline.sandbox.catalogue import SINGLES, shop_of
-from tiktok_ns_pipeline.sandbox.judge_stock import POOLS
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
 from tiktok_ns_pipeline.sandbox.stockroom import count_stock
@@ -40,10 +38,6 @@ from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
 
 AIMS = {"p95_s": 20, "oversold_per_10k_orders": 0}
 
-# Listed once, in no kit and no pack.
-_PLAIN = SINGLES[20:]
-_SHOP = "us"
-_QUIET_S = 60.0
 _CALL_S = 1.0
 """How long NetSuite takes for a page of SuiteQL, as a rule of thumb (N 4.4)."""
 
@@ -54,61 +48,12 @@ def main() -> None:
 
 
 def _latency(options: argparse.Namespace) -> dict[str, Any]:
-    """Counts in NetSuite at an even rate, each of another SKU or Location."""
-    per_s, seconds = 0.5, 20 if options.quick else 72
-    places = [
-        (listing, warehouse, POOLS[warehouse][0])
-        for warehouse in shop_of(_SHOP).warehouses
-        for listing in _PLAIN
-    ][: int(per_s * seconds)]
-    waited: list[float] = []
-    with stack() as stood, httpx.Client(base_url=stood.urls.control, timeout=30) as control:
-        # The first run of all reads listings and pushes what NetSuite has of everything.
-        _until(control, {(one.sku_id, warehouse): 5_000 for one, warehouse, _ in places})
-        # Later ones wait for the sensor, as in any quiet minute.
-        time.sleep(_QUIET_S)
-        wanted: dict[tuple[str, str], int] = {}
-        since: dict[tuple[str, str], float] = {}
-        for number, (listing, warehouse, location) in at_rate(list(enumerate(places)), per_s):
-            key = listing.sku_id, warehouse
-            count = {"item_id": _item_of(listing.seller_sku), "location_id": location}
-            since[key], wanted[key] = time.time(), 100 + number
-            control.post("/stock", json={**count, "on_hand": 100 + number}).raise_for_status()
-            waited += _seen(control, wanted, since)
-        ends = time.time() + AT_MOST_S
-        while wanted:
-            waited += _seen(control, wanted, since)
-            if time.time() > ends:
-                raise RuntimeError(f"TikTok does not show {len(wanted)} of {len(places)} counts")
-            time.sleep(0.2)
-    return {"changes": len(places), "changes_per_s": per_s, **waiting_times(waited)}
-
-
-def _until(control: httpx.Client, wanted: dict[tuple[str, str], int]) -> None:
-    ends = time.time() + AT_MOST_S
-    while wanted:
-        _seen(control, wanted, dict.fromkeys(wanted, 0.0))
-        if time.time() > ends:
-            raise RuntimeError(f"TikTok was never told the stock of {len(wanted)} SKUs")
-        time.sleep(0.5)
-
-
-def _seen(
-    control: httpx.Client, wanted: dict[tuple[str, str], int], since: dict[tuple[str, str], float]
-) -> list[float]:
-    """How long those waited that TikTok shows now; they are no longer wanted."""
-    rows = control.get("/stock", params={"shop": _SHOP}).raise_for_status().json()["stock"]
-    now = time.time()
-    shown = {(row["sku_id"], row["warehouse_id"]): row["available"] for row in rows}
-    seen = [key for key, number in wanted.items() if shown.get(key) == number]
-    for key in seen:
-        del wanted[key]
-    return [now - since[key] for key in seen]
+    return stock_latency(20 if options.quick else 72)
 
 
 def _calls(options: argparse.Namespace) -> dict[str, Any]:
     """What changes cost beyond a flow that looks and finds nothing, in virtual time."""
-    changes = 10 if options.quick else len(_PLAIN)
+    changes = 10 if options.quick else len(PLAIN)
     with tempfile.TemporaryDirectory(prefix="tns-stock-") as folder:
 
         async def measure(clock: VirtualClock) -> dict[str, Any]:
@@ -130,12 +75,12 @@ async def _counted(folder: Path, clock: VirtualClock, changes: int) -> dict[str,
         await _during(counting, 600)
         found: dict[str, Any] = {}
         nothing = await _during(counting, 240)
-        for listing in _PLAIN[:changes]:
-            count_stock(rig.books, _item_of(listing.seller_sku), "6", 50)
+        for listing in PLAIN[:changes]:
+            count_stock(rig.books, item_of(listing.seller_sku), "6", 50)
             await asyncio.sleep(10)
         alone = await _during(counting, 240 - 10 * changes)
-        for listing in _PLAIN[:changes]:
-            count_stock(rig.books, _item_of(listing.seller_sku), "6", 60)
+        for listing in PLAIN[:changes]:
+            count_stock(rig.books, item_of(listing.seller_sku), "6", 60)
         together = await _during(counting, 240)
         await running
     for name, taken in (("one_by_one", alone), ("together", together)):
@@ -210,11 +155,6 @@ def _flash_sales(options: argparse.Namespace) -> dict[str, Any]:
     if options.quick:
         return flash_sales([1], SCENES[:1] + SCENES[2:3])
     return flash_sales(range(1, 4))
-
-
-def _item_of(sku: str) -> str:
-    """Internal id of a SKU in the sandbox's NetSuite."""
-    return str(300 + int(sku[-3:]))
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {

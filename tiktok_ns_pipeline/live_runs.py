@@ -9,9 +9,9 @@ up late, behind the watermark) the regular run finds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 from pydantic import Field
@@ -60,6 +60,18 @@ _AT_WORK = [
 ]
 
 
+class Patience(NamedTuple):
+    """For how long a run goes on while work arrives, and without any."""
+
+    budget_s: float
+    idle_s: float
+
+
+def usual_patience(settings: Settings) -> Patience:
+    """That of most flows."""
+    return Patience(settings.run_budget_s, settings.idle_s)
+
+
 @dataclass(frozen=True, slots=True)
 class LiveFlow:
     """A flow whose runs follow the work.
@@ -71,6 +83,7 @@ class LiveFlow:
     job_name: str
     look: Callable[[Settings, timedelta], Look]
     priority: int = 10
+    patience: Callable[[Settings], Patience] = field(default=usual_patience)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -85,24 +98,27 @@ class LiveRun(dg.Config):
         default=[], description="shop codes of the mapping, such as us; empty for all shops"
     )
     budget_seconds: float | None = Field(
-        default=None, description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS"
+        default=None,
+        description="go on for so long while work arrives; else TNS_RUN_BUDGET_SECONDS, or that of the flow",
     )
     idle_seconds: float | None = Field(
-        default=None, description="end after so long without work; else TNS_IDLE_SECONDS"
+        default=None, description="end after so long without work; else TNS_IDLE_SECONDS, or that of the flow"
     )
 
 
-def turn_request(config: LiveRun, runtime: Runtime) -> TurnRequest:
+def turn_request(
+    config: LiveRun, runtime: Runtime, patience: Callable[[Settings], Patience] = usual_patience
+) -> TurnRequest:
     """The run that a person or the sensor asked for. Raises dg.Failure naming the field that is wrong."""
     from tiktok_ns_pipeline.flows.turning import TurnRequest
 
-    settings, known = runtime.settings, runtime.mapping.shops
+    usual, known = patience(runtime.settings), runtime.mapping.shops
     if unknown := sorted(set(config.shops) - set(known)):
         raise refused("shops", f"{', '.join(unknown)} is no shop of the mapping ({', '.join(known)})")
     return TurnRequest(
         shops=tuple(config.shops),
-        budget_s=settings.run_budget_s if config.budget_seconds is None else config.budget_seconds,
-        idle_s=settings.idle_s if config.idle_seconds is None else config.idle_seconds,
+        budget_s=usual.budget_s if config.budget_seconds is None else config.budget_seconds,
+        idle_s=usual.idle_s if config.idle_seconds is None else config.idle_seconds,
     )
 
 
@@ -215,7 +231,7 @@ def _live_run(flow: LiveFlow, reason: str) -> dg.RunRequest:
     from tiktok_ns_pipeline.settings import Settings, SettingsError
 
     try:
-        budget_s = Settings.from_environment().run_budget_s
+        budget_s = flow.patience(Settings.from_environment()).budget_s
     except SettingsError:
         budget_s = 0.0  # the run will say what is missing
     return dg.RunRequest(

@@ -72,6 +72,9 @@ class Settings:
     """Pause between two looks at TikTok while a run is draining."""
     run_budget_s: float = 120.0
     idle_s: float = 4.0
+    stock_run_budget_s: float = 600.0
+    stock_idle_s: float = 60.0
+    """A stock run stays while trade is live: starting one takes longer than any change may wait."""
     overlap_s: float = 120.0
     """How far behind the watermark each look begins: fresh orders can appear late (T 3.1)."""
     first_look_days: int = 7
@@ -104,6 +107,8 @@ class Settings:
             poll_s=reader.number("TNS_POLL_SECONDS", 2.0),
             run_budget_s=reader.number("TNS_RUN_BUDGET_SECONDS", 120.0),
             idle_s=reader.number("TNS_IDLE_SECONDS", 4.0),
+            stock_run_budget_s=reader.number("TNS_STOCK_RUN_BUDGET_SECONDS", 600.0),
+            stock_idle_s=reader.number("TNS_STOCK_IDLE_SECONDS", 60.0),
             overlap_s=reader.number("TNS_OVERLAP_SECONDS", 120.0),
             first_look_days=int(reader.number("TNS_FIRST_LOOK_DAYS", 7)),
             items_refresh_s=reader.number("TNS_ITEMS_REFRESH_SECONDS", 600.0),

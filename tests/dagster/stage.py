@@ -97,6 +97,7 @@ def stage(folder: Path, **environment: str) -> Generator[Stage]:
                 "TNS_POLL_SECONDS": "0.1",
                 "TNS_IDLE_SECONDS": "0.3",
                 "TNS_RUN_BUDGET_SECONDS": "30",
+                "TNS_STOCK_IDLE_SECONDS": "0.3",
                 **environment,
             },
         )

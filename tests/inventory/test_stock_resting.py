@@ -57,6 +57,18 @@ def test_another_mapping_lets_nothing_rest() -> None:
     told(story, with_mapping())
 
 
+def test_a_run_that_stays_ends_when_the_mapping_is_written() -> None:
+    async def story(rig: Rig) -> None:
+        staying = asyncio.create_task(push(rig, TurnRequest(budget_s=1200, idle_s=1200)))
+        await asyncio.sleep(60)
+        began = rig.clock.now()
+        _replaced(rig.settings.mapping_path, ("      buffer: 0 ", "      buffer: 3 "))
+        await staying
+        assert (rig.clock.now() - began).total_seconds() < 30
+
+    told(story, with_mapping())
+
+
 def test_a_sale_is_decided_with_its_siblings_and_again_while_it_counts_to_a_rate() -> None:
     async def story(rig: Rig) -> None:
         count(rig, "SKU-001", "6", 12)

@@ -104,15 +104,16 @@ async def turn_until_idle(
     *,
     budget_s: float,
     idle_s: float,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Turn and carry out until nothing is due for `idle_s`, or `budget_s` is over.
+    """Turn and carry out until nothing is due for `idle_s`, or `budget_s` is over, or all `is_over`.
 
     `turn` looks once and plans what it found; it gives how much that was (0: nothing new).
     """
     stopping = asyncio.Event()
     draining = asyncio.create_task(dispatcher.drain(stop=stopping.is_set))
     try:
-        await _turn(runtime, dispatcher, draining, turn, budget_s, idle_s)
+        await _turn(runtime, dispatcher, draining, turn, budget_s, idle_s, is_over)
     except BaseException:
         draining.cancel()
         await asyncio.gather(draining, return_exceptions=True)
@@ -129,11 +130,12 @@ async def _turn(
     turn: Callable[[], Awaitable[int]],
     budget_s: float,
     idle_s: float,
+    is_over: Callable[[], bool],
 ) -> None:
     clock = runtime.clock
     ends = clock.now() + timedelta(seconds=budget_s)
     busy_at = clock.now()
-    while clock.now() < ends and not draining.done():
+    while clock.now() < ends and not draining.done() and not is_over():
         changed = await turn()
         dispatcher.nudge()
         if changed or dispatcher.has_work():

@@ -27,11 +27,12 @@ from tiktok_ns_pipeline.lake.tables import (
     STAGED_STOCK_LEVELS,
     TIKTOK_STOCK_LEVELS,
 )
-from tiktok_ns_pipeline.live_runs import FRESH, RETRIES, SHOWN, LiveRun, dispatched, turn_request
+from tiktok_ns_pipeline.live_runs import FRESH, RETRIES, SHOWN, LiveRun, Patience, dispatched, turn_request
 
 if TYPE_CHECKING:
     from tiktok_ns_pipeline.inventory.report import RunReport
     from tiktok_ns_pipeline.ledger.exceptions import OpenException
+    from tiktok_ns_pipeline.settings import Settings
 
 GROUP = "stock"
 POOL = "stock"
@@ -118,6 +119,11 @@ _FBT = dg.AssetSpec(
 )
 
 
+def stock_patience(settings: "Settings") -> Patience:
+    """A run stays while trade is live, since starting one takes longer than a change may wait."""
+    return Patience(settings.stock_run_budget_s, settings.stock_idle_s)
+
+
 @dg.multi_asset(
     name="stock_to_tiktok",
     specs=[_INVENTORY, _PRODUCTS, _SHOWN, _STAGED, _PUBLISHED, _FBT],
@@ -151,7 +157,7 @@ async def _turn(resource: RuntimeResource, config: LiveRun, run_id: str) -> _Tur
     from tiktok_ns_pipeline.inventory.flow import REPLAYED_KINDS, StockFlow
 
     async with resource.opened() as runtime:
-        report = await StockFlow(runtime, run_id).run(turn_request(config, runtime))
+        report = await StockFlow(runtime, run_id).run(turn_request(config, runtime, stock_patience))
         with runtime.ledger.read() as tx:
             ours = tx.exceptions.list(kinds=REPLAYED_KINDS)
             slots = len(tx.stock.of_account("tiktok"))

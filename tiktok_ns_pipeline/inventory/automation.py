@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from tiktok_ns_pipeline.inventory.assets import NETSUITE_INVENTORY, TIKTOK_PRODUCTS, stock_to_tiktok
+from tiktok_ns_pipeline.inventory.assets import (
+    NETSUITE_INVENTORY,
+    TIKTOK_PRODUCTS,
+    stock_patience,
+    stock_to_tiktok,
+)
 from tiktok_ns_pipeline.inventory.checks import (
     sku_mapping_complete,
     stock_positions_balance,
@@ -30,7 +35,7 @@ def _look(settings: "Settings", since_last_run: timedelta) -> "Look":
     return look_for_work(settings, since_last_run)
 
 
-LIVE = LiveFlow("stock", stock_job.name, _look, priority=15)
+LIVE = LiveFlow("stock", stock_job.name, _look, priority=15, patience=stock_patience)
 """After cancellations, before the others: buyers are at work."""
 
 

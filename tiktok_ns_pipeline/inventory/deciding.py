@@ -20,6 +20,7 @@ from tiktok_ns_pipeline.inventory.governing import (
     most_likely_sold,
     outlook,
     rate_of,
+    stream_of,
 )
 from tiktok_ns_pipeline.inventory.levels import Level, Supply, levels, writes
 from tiktok_ns_pipeline.inventory.observing import FULL_CURSOR
@@ -46,8 +47,6 @@ LATENCY_CURSOR = "stock:latency"
 _LOOKED_BACK = timedelta(minutes=20)
 _KEPT_MEASUREMENTS = 200
 _SHORTEST_WRITE_S = 1.0
-_STREAM = 3
-"""So many movements within the time looked back on are a stream."""
 _ZERO = Decimal(0)
 
 Taken = list[tuple[datetime, Decimal]]
@@ -299,7 +298,7 @@ class Decider:
             supply.free,
             sale_rate=rate_of(sold, now),
             latency_s=self.latency_s,
-            elsewhere_rate=rate_of(_stream(taken), now),
+            elsewhere_rate=rate_of(stream_of(taken, is_rush=bool(sold)), now),
             elsewhere_s=self._elsewhere_s,
             before=self._modes.get(shelf, "open"),
         )
@@ -320,14 +319,6 @@ def _counts_from(sale: Position) -> datetime:
     A backlog counts from when it was placed: an outage that ends is no rush.
     """
     return min(sale.at, sale.happened_at + LISTED_WITHIN) if sale.happened_at else sale.at
-
-
-def _stream(taken: Taken) -> Taken:
-    """What others take again and again. A count or a transfer of thousands happens once and says nothing
-    about the next seconds, so the greatest movement is left out."""
-    if len(taken) < _STREAM:
-        return []
-    return sorted(taken, key=lambda one: one[1])[:-1]
 
 
 def terms_of(level: Level) -> dict[str, Any]:

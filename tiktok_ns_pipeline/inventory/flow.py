@@ -8,7 +8,8 @@ What a turn sees goes into the books; what moved there, or may have changed by i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tiktok_ns_pipeline.engine.dispatcher import Dispatcher
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS, Handler
@@ -77,7 +78,13 @@ class StockFlow:
             return await self._turn(shops, watch, dispatcher)
 
         await turn_until_idle(
-            self._runtime, dispatcher, turn, budget_s=request.budget_s, idle_s=request.idle_s
+            self._runtime,
+            dispatcher,
+            turn,
+            budget_s=request.budget_s,
+            idle_s=request.idle_s,
+            # A run that stays must not publish by a mapping that is no more.
+            is_over=_file_changed(self._runtime.settings.mapping_path),
         )
         with self._runtime.ledger.begin() as tx:
             watch.keep(tx)
@@ -195,6 +202,19 @@ class StockFlow:
             tx.intents.take_up_again([stock_fact(key) for key in _skus_of(asked)])
             # An implausible reading is agreed to by the request itself, which the next look finds.
             tx.exceptions.replayed([one.id for one in asked if one.kind != IMPLAUSIBLE])
+
+
+def _file_changed(path: Path) -> Callable[[], bool]:
+    """Whether a file was written since now; one that cannot be looked at is as it was."""
+
+    def written() -> int | None:
+        try:
+            return path.stat().st_mtime_ns
+        except OSError:
+            return None
+
+    before = written()
+    return lambda: written() not in (before, None)
 
 
 def _skus_of(exceptions: Sequence[OpenException]) -> list[SkuKey]:

@@ -30,6 +30,8 @@ _SHORTEST_S, _LONGEST_S, _UNMEASURED_S = 5.0, 600.0, 60.0
 _MEASUREMENTS = 200
 _ENTER, _LEAVE = 2, 4
 _ALWAYS_POSSIBLE = 20
+_STREAM = 3
+"""So many movements within the time looked back on are a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,19 @@ def _weighted(taken: Iterable[tuple[datetime, Decimal]], now: datetime, half_lif
     ages = [(max(0.0, (now - at).total_seconds()), float(quantity)) for at, quantity in taken]
     weights = sum(quantity * math.exp2(-age / half_life_s) for age, quantity in ages)
     return weights * math.log(2) / half_life_s
+
+
+def stream_of(taken: Sequence[tuple[datetime, Decimal]], *, is_rush: bool) -> list[tuple[datetime, Decimal]]:
+    """What others take again and again. A count or a transfer of thousands happens once and says nothing
+    about the next seconds, so the greatest movement counts like the next one only.
+
+    While TikTok sells the same goods a few movements say enough, and a single one counts as a unit: others
+    may take the last of them in the very seconds in which TikTok sells it.
+    """
+    if not taken or (len(taken) < _STREAM and not is_rush):
+        return []
+    *others, (at, greatest) = sorted(taken, key=lambda one: one[1])
+    return [*others, (at, min(greatest, others[-1][1] if others else Decimal(1)))]
 
 
 def latency_of(measured_s: Sequence[float]) -> float:

@@ -132,8 +132,9 @@ class DemoHome:
             "TNS_POLL_SECONDS": "1",
             # A day of the demo's money lasts half a minute.
             "TNS_MONEY_REFRESH_SECONDS": "30",
-            # A corrected mapping is read by the next run.
+            # A corrected mapping is read by the next run, and what a run did is shown when it has ended.
             "TNS_RUN_BUDGET_SECONDS": "60",
+            "TNS_STOCK_RUN_BUDGET_SECONDS": "120",
             "DAGSTER_HOME": str(self.path / "dagster"),
         }
         write_exports(self.environment_file, ours)
