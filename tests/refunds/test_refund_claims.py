@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.refunds.refund_desk import REFUND, RETURN, sandbox_mapping
+from tests.orders.order_builder import unit
+from tests.refunds.refund_desk import REFUND, RETURN, Sold, same, sandbox_mapping
 from tests.sandbox.finance_calls import delivered, pass_days
 from tests.sandbox.tiktok_caller import Caller, meet
-from tiktok_ns_pipeline.refunds.claims import claim_of_return
-from tiktok_ns_pipeline.refunds.custody import standing_of
+from tiktok_ns_pipeline.refunds.claims import claim_of_cancellation, claim_of_return, units_that_left
+from tiktok_ns_pipeline.refunds.custody import OF_CANCELLATION, standing_of, standing_of_cancellation
 from tiktok_ns_pipeline.refunds.document import Claim
 from tiktok_ns_pipeline.sandbox.facts import ShippingFacts
 from tiktok_ns_pipeline.sandbox.world import Line
+from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
 from tiktok_ns_pipeline.tiktok.identities import prices_of
 from tiktok_ns_pipeline.tiktok.models import Order
 from tiktok_ns_pipeline.tiktok.return_models import Return
@@ -61,3 +63,33 @@ def test_a_refund_in_full_is_what_the_seller_loses(kind: str, version: str) -> N
         assert truth.owed_less in (owed, owed + claim.shipping)
 
     meet(story)
+
+
+def test_of_a_cancellation_only_what_had_left_is_claimed() -> None:
+    sold = Sold.of([*same(3, "5.00"), unit("SKU-002", "7.00")], shipped=False)
+    first, second, third, other = [one["id"] for one in sold.raw["line_items"]]
+    assert units_that_left((first, second, third, other), sold.order) == ()
+    sold.ship({1: 2})
+    assert units_that_left((first, second, third, other), sold.order) == (first, second)
+    # Those that are not cancelled left first.
+    assert units_that_left((third, other), sold.order) == ()
+    assert units_that_left((second, third), sold.order) == (second,)
+    sold.ship()
+    assert units_that_left((third, other), sold.order) == (third, other)
+    assert units_that_left(("no unit of the order",), sold.order) == ()
+
+
+@pytest.mark.parametrize("status", OF_CANCELLATION)
+def test_a_cancellation_is_refunded_when_tiktok_has_done_it(status: str) -> None:
+    told = Cancellation.parse(
+        {"cancel_id": "1", "order_id": "2", "cancel_status": status, "update_time": 1_780_000_000}
+    )
+    claim = claim_of_cancellation(told, sandbox_mapping().shops["us"], ("3",), whole=True)
+    standing = standing_of_cancellation(told, received=False, credited=False)
+    assert standing is not None
+    assert (standing.money == "refunded") == (claim.completed_at is not None)
+    reversed_ = standing_of_cancellation(told, received=False, credited=True)
+    assert reversed_ is not None
+    assert (reversed_.money == "reversed") == (standing.money != "refunded")
+    back = standing_of_cancellation(told, received=True, credited=False)
+    assert back is not None and back.custody == "received"
