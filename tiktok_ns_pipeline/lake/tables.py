@@ -806,11 +806,12 @@ NETSUITE_PAYOUT_JOURNALS = _table(
     Column(
         "kind",
         "VARCHAR",
-        "`je` of a payout, `fx` of a difference of exchange, `pay` of a payment of invoices.",
+        "`je` of a payout, `fx` of a difference of exchange, `pay` of a payment of invoices, `crpay` of a "
+        "refund of credit memos.",
         required=True,
     ),
     Column("key", "VARCHAR", "Business key of the document.", required=True),
-    Column("record_type", "VARCHAR", "journalEntry, deposit or customerPayment.", required=True),
+    Column("record_type", "VARCHAR", "journalEntry, deposit, customerPayment or customerRefund.", required=True),
     Column("netsuite_id", "VARCHAR", "Internal id of the document.", required=True),
     Column("tran_id", "VARCHAR", "Document number."),
     Column("external_id", "VARCHAR", "External id of the document.", required=True),

@@ -105,8 +105,8 @@ _STAGED = dg.AssetSpec(
 _PUBLISHED = dg.AssetSpec(
     "netsuite_payout_journals",
     deps=[_STAGED.key],
-    description="Journals and deposits of payouts in NetSuite, each exactly once in effect, and the payments "
-    "of invoices out of clearing. All are read back and compared by account.",
+    description="Journals and deposits of payouts in NetSuite, each exactly once in effect, and what settles "
+    "invoices and credit memos out of clearing. All are read back and compared by account.",
     group_name=GROUP,
     owners=[FINANCE],
     kinds={"netsuite", "parquet"},

@@ -1,6 +1,6 @@
 """The settlement flow: one turn of the loop, and the run that turns it until nothing is left to do.
 
-    observe (TikTok) -> foot and stage -> intend -> apply (NetSuite) -> read back -> pay invoices
+    observe (TikTok) -> foot and stage -> intend -> apply (NetSuite) -> read back -> settle documents
 
 TikTok is asked once an hour (`money_refresh_s`), since statements come once a day. What has landed is
 decided again when it or the mapping changed, and when somebody asks.
@@ -416,7 +416,7 @@ class SettlementsFlow:
                 tx.cursors.set(name, mark.stored())
 
     async def _follow(self, shop: Shop, mark: ShopMark) -> int:
-        """What follows from posted payouts: paid invoices and differences of exchange."""
+        """What follows from posted payouts: settled documents and differences of exchange."""
         decider = Decider(self._runtime, shop, self._reader, mark.begun_on or date.min)
         followed = await self._clearing.follow(shop, mark.to_pay, decider, self._planner(shop))
         if followed.done:

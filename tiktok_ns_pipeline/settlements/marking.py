@@ -35,7 +35,7 @@ class ShopMark:
     decided: Mapping[str, str] = field(default_factory=dict[str, str])
     """Version by subject of what was decided and can still change."""
     to_pay: tuple[str, ...] = ()
-    """Payments whose Invoices are not all paid out of clearing."""
+    """Payments whose Invoices and Credit Memos are not all settled out of clearing."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> ShopMark:
