@@ -811,7 +811,9 @@ NETSUITE_PAYOUT_JOURNALS = _table(
         required=True,
     ),
     Column("key", "VARCHAR", "Business key of the document.", required=True),
-    Column("record_type", "VARCHAR", "journalEntry, deposit, customerPayment or customerRefund.", required=True),
+    Column(
+        "record_type", "VARCHAR", "journalEntry, deposit, customerPayment or customerRefund.", required=True
+    ),
     Column("netsuite_id", "VARCHAR", "Internal id of the document.", required=True),
     Column("tran_id", "VARCHAR", "Document number."),
     Column("external_id", "VARCHAR", "External id of the document.", required=True),
