@@ -12,6 +12,7 @@ from tests.settlements.payouts import (
     BANK,
     CLEARING,
     EXCHANGE_DIFFERENCES,
+    PAYMENT,
     POST,
     WITH_RESERVE,
     RawPayout,
@@ -25,7 +26,7 @@ from tests.settlements.payouts import (
 from tiktok_ns_pipeline.mapping import Mapping
 from tiktok_ns_pipeline.settlements.booking import FeeMap
 from tiktok_ns_pipeline.settlements.document import PayoutJournal, exact_in
-from tiktok_ns_pipeline.settlements.exchange import Exchange, realised_difference
+from tiktok_ns_pipeline.settlements.exchange import Exchange, rates_unknown, realised_difference
 from tiktok_ns_pipeline.settlements.journal import BookedPayout, NotBooked, Posting
 
 GOODS, FEE = "revenue.subtotal_before_discount_amount", "fee_tax.fee.referral_fee_amount"
@@ -122,7 +123,11 @@ def test_a_payout_in_a_third_currency_waits_for_a_person() -> None:
 
     (problem,) = refused(raw.book(DECIDED, base_currency="EUR")).problems
 
-    assert "a payout in GBP, neither the shop's nor the subsidiary's currency" in problem.message
+    assert problem.kind == "payout_in_third_currency"
+    assert f"{PAYMENT} of shop us arrived as 77.22 GBP (99.00 USD settled; TikTok's rate 0.78)" in (
+        problem.message
+    )
+    assert f"by hand with {PAYMENT} in the memo" in problem.message
 
 
 def test_a_difference_without_an_account_waits() -> None:
@@ -144,6 +149,10 @@ def test_an_order_whose_rate_is_not_known_is_left_alone_and_named() -> None:
     assert isinstance(result, Exchange)
     assert result.left_alone == (SECOND,)
     assert journal(result).on_account(CLEARING) == -2
+    problem = rates_unknown(payout, result.left_alone, Decimal("0.90"), "EUR")
+    assert problem.kind == "order_rate_unknown"
+    assert "clears 50 USD of 1 order at 0.90 EUR, and NetSuite has no one rate" in problem.message
+    assert f"posted: {SECOND} (50). Bill them" in problem.message
 
 
 RATE = st.integers(300_000, 3_000_000).map(lambda millionths: Decimal(millionths) / 1_000_000)

@@ -150,15 +150,27 @@ def test_a_payout_in_another_currency_than_the_shops_books_the_difference_of_exc
             ),
             ('bank_account_id: "129"', 'bank_account_id: "128"'),
         )
-        rig.world.move_to(rig.world.place_order("uk", [Line("SKU-001", 1, "20.00")]), Status.delivered)
+        order_id = rig.world.place_order("uk", [Line("SKU-001", 1, "20.00")])
+        rig.world.move_to(order_id, Status.delivered)
         await pass_days(rig, 11)
         await settle(rig)
         [payment] = payments(rig, "uk")
+        # Of an order without a bill no rate is known: the difference waits until a person says otherwise.
+        assert [one["externalId"] for one in journals(rig)] == [f"tts-uk-je-{payment.id}"]
+        assert told(rig) == [("order_rate_unknown", f"payout {payment.id}")]
+        [unknown] = [one for one in exceptions(rig) if one.kind == "order_rate_unknown"]
+        assert order_id in unknown.message
+        ledger = rig.ledger()
+        with ledger.begin() as tx:
+            tx.exceptions.resolve(unknown.id, "it is not ours", "somebody")
+        ledger.close()
+        await pass_days(rig, 0.1)
+        await settle(rig)
         made = {one["externalId"]: one for one in journals(rig)}
         payout, difference = made[f"tts-uk-je-{payment.id}"], made[f"tts-uk-fx-{payment.id}"]
         assert len(made) == 2
         assert posted(payout)["128"] == payment.before_exchange
-        # In dollars the bank holds what arrived; of an order without a bill no rate is known.
+        # In dollars the bank holds what arrived.
         assert difference["currency"]["id"] == "1"
         at_the_books_rate = round(payment.before_exchange * D(str(payout["exchangeRate"])), 2)
         assert posted(difference)["128"] == payment.amount - at_the_books_rate

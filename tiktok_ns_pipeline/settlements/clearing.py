@@ -33,15 +33,21 @@ from tiktok_ns_pipeline.settlements.applying import journal_of, payment_of
 from tiktok_ns_pipeline.settlements.booking import Settled
 from tiktok_ns_pipeline.settlements.deciding import Decider
 from tiktok_ns_pipeline.settlements.document import CHANNEL, PayoutJournal
-from tiktok_ns_pipeline.settlements.exchange import realised_difference
-from tiktok_ns_pipeline.settlements.journal import NotBooked
+from tiktok_ns_pipeline.settlements.exchange import rates_unknown, realised_difference
+from tiktok_ns_pipeline.settlements.journal import BookedPayout, NotBooked
 from tiktok_ns_pipeline.settlements.landed import payments_of, statements_of
 from tiktok_ns_pipeline.settlements.matches import settled_of
 from tiktok_ns_pipeline.settlements.matching import (
     OrderCase,
     after,
 )
-from tiktok_ns_pipeline.settlements.planning import PAYOUT, SettlementPlanner, payout_fact
+from tiktok_ns_pipeline.settlements.planning import (
+    ACCOUNT_MISSING,
+    PAYOUT,
+    RATE_UNKNOWN,
+    SettlementPlanner,
+    payout_fact,
+)
 from tiktok_ns_pipeline.settlements.reading import LANE, SettlementReader
 from tiktok_ns_pipeline.settlements.records import ClearedPart, ClearingPayment
 
@@ -100,11 +106,13 @@ class ClearingDesk:
             if journal is None or (last is not None and now - last < _AGAIN_AFTER):
                 continue
             self._followed_at[shop.code, payment_id] = now
-            is_even, planned = await self._exchange(shop, payment_id, *journal, decider, planner)
+            is_old = now.date() - journal[0].tran_date > _FOLLOWED_FOR
+            is_even, planned = await self._exchange(
+                shop, payment_id, *journal, decider, planner, is_old=is_old
+            )
             followed.planned += planned
             is_paid, planned = await self._payments(shop, payment_id, journal[0])
             followed.planned += planned
-            is_old = now.date() - journal[0].tran_date > _FOLLOWED_FOR
             if is_old or (is_even and is_paid):
                 followed.done.add(payment_id)
         return followed
@@ -138,8 +146,13 @@ class ClearingDesk:
         link: Link,
         decider: Decider,
         planner: SettlementPlanner,
+        *,
+        is_old: bool,
     ) -> tuple[bool, int]:
-        """Whether nothing of the exchange is left to book, and how much was planned."""
+        """Whether nothing of the exchange is left to book, and how much was planned.
+
+        It waits for orders without a rate, until a person says that it need not or the payout is old.
+        """
         base = await self._reader.base_currency(journal.subsidiary_id)
         if base is None or base[0] == shop.currency:
             return True, 0
@@ -159,11 +172,17 @@ class ClearingDesk:
         posting, payout = booked
         orders = await self._reader.orders(shop, payout.orders)
         exchange = realised_difference(posting, payout, rate, orders.rates, base[1])
-        if isinstance(exchange, NotBooked):
-            self._tell(planner, payment_id, exchange.problems)
+        problems = (
+            exchange.problems
+            if isinstance(exchange, NotBooked)
+            else self._waits_for(shop, payout, exchange.left_alone, rate, base[0], is_old=is_old)
+        )
+        if isinstance(exchange, NotBooked) or problems:
+            self._tell(planner, payment_id, problems)
             return False, 0
+        self._clear(shop, payment_id)
         if exchange.journal is None:
-            return not exchange.left_alone, 0
+            return True, 0
         intent = NewIntent(
             flow="settlements",
             fact=fact,
@@ -178,6 +197,38 @@ class ClearingDesk:
         with self._runtime.ledger.begin() as tx:
             tx.intents.plan([intent])
         return False, 1
+
+    def _waits_for(
+        self,
+        shop: Shop,
+        payout: BookedPayout,
+        left_alone: Sequence[str],
+        rate: Decimal,
+        base: str,
+        *,
+        is_old: bool,
+    ) -> tuple[Problem, ...]:
+        """What a person is told of orders without a rate; nothing where the difference need not wait."""
+        if not left_alone or is_old:
+            return ()
+        problem = rates_unknown(payout, left_alone, rate, base)
+        subject = f"{PAYOUT}{payout.payment.payment.id}"
+        with self._runtime.ledger.read() as tx:
+            is_resolved = tx.exceptions.is_resolved_by_person(
+                problem.kind, shop=shop.code, subject=subject, cause=problem.cause
+            )
+        return () if is_resolved else (problem,)
+
+    def _clear(self, shop: Shop, payment_id: str) -> None:
+        """Nothing keeps the difference of exchange back any more."""
+        with self._runtime.ledger.begin() as tx:
+            tx.exceptions.clear(
+                channel=CHANNEL,
+                shop=shop.code,
+                subject=f"{PAYOUT}{payment_id}",
+                reason="the difference of exchange is reckoned",
+                kinds=(RATE_UNKNOWN, ACCOUNT_MISSING),
+            )
 
     def _tell(self, planner: SettlementPlanner, payment_id: str, problems: Iterable[Problem]) -> None:
         with self._runtime.ledger.begin() as tx:

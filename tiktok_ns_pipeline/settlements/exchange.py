@@ -11,7 +11,7 @@ named, never taken for even.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,6 +19,8 @@ from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.settlements.document import LineKey, Lines, PayoutJournal, exact_in
 from tiktok_ns_pipeline.settlements.journal import BookedPayout, NotBooked, Posting
 
+_NAMED = 20
+"""So many orders a message names."""
 _ZERO = Decimal(0)
 
 
@@ -29,6 +31,21 @@ class Exchange:
     journal: PayoutJournal | None
     """None where there is no difference."""
     left_alone: tuple[str, ...]
+
+
+def rates_unknown(booked: BookedPayout, left_alone: Sequence[str], rate: Decimal, base: str) -> Problem:
+    """That orders of a payout have no rate, `rate` being the one at which the payout was posted."""
+    payment, orders = booked.payment.payment, booked.orders
+    total = sum((orders[order_id].total for order_id in left_alone), _ZERO)
+    named = ", ".join(f"{one} ({orders[one].total})" for one in left_alone[:_NAMED])
+    more = f" and {len(left_alone) - _NAMED} more" if len(left_alone) > _NAMED else ""
+    text = (
+        f"payout {payment.id} of shop {payment.shop} clears {total} {booked.payment.currency} of "
+        f"{len(left_alone)} {'order' if len(left_alone) == 1 else 'orders'} at {rate} {base}, and NetSuite has no one rate at which their bills were "
+        f"posted: {named}{more}. Bill them, and the difference of exchange is booked; resolve this, and it "
+        "is booked without them."
+    )
+    return Problem.of("order_rate_unknown", "rates", text)
 
 
 def realised_difference(

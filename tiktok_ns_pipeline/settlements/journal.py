@@ -179,8 +179,7 @@ class Posting:
             return None, None, [Problem.of("no_open_period", "period", text)]
         own, base = self.shop.currency, self.base_currency
         if payment is not None and payment.currency not in (own, base):
-            what = f"a payout in {payment.currency}, neither the shop's nor the subsidiary's currency"
-            return day, None, [_missing(name, "bank_account_id", what)]
+            return day, None, [_in_third_currency(name, payment, own, base)]
         rate, problem = self._rate(day, payment, name) if own != base else (None, None)
         return day, rate, [problem] if problem else []
 
@@ -375,6 +374,22 @@ def _undecided(name: str, source: Source, found: Undecided, amount: Decimal, cur
         f"{source.kind}:{found.group or found.name}",
         f"{name}: no account is decided for {told}. Write under {found.section}: {found.proposal}",
     )
+
+
+def _in_third_currency(name: str, payment: Payment, own: str, base: str) -> Problem:
+    told = [
+        f"{amount} {own} {what}"
+        for amount, what in ((payment.settlement, "settled"), (payment.reserve, "in reserves"))
+        if amount
+    ]
+    arrived = f"{payment.amount} {payment.currency}"
+    text = (
+        f"{name} arrived as {arrived} ({', '.join(told) or 'its worth is not told'}; TikTok's rate "
+        f"{payment.exchange_rate}), which is neither the shop's currency ({own}) nor the subsidiary's "
+        f"({base}). Book it by hand with {payment.id} in the memo: its statements, as `tiktok-ns explain payout "
+        f"{payment.id}` lists them, and {arrived} on the bank."
+    )
+    return Problem.of("payout_in_third_currency", f"currency:{payment.currency}", text)
 
 
 def _missing(name: str, field: str, what: str) -> Problem:

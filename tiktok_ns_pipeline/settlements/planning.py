@@ -36,13 +36,16 @@ STATEMENT_CHANGED = "statement_changed"
 INCOMPLETE = "incomplete"
 """Cause: the transactions of a statement did not come whole."""
 
+ACCOUNT_MISSING = "settlement_account_missing"
+
 STAGING_KINDS = (
     "malformed_statement",
     "statement_does_not_add_up",
     "unmapped_fee",
     "unmapped_adjustment",
     "unexplained_residual",
-    "settlement_account_missing",
+    ACCOUNT_MISSING,
+    "payout_in_third_currency",
     "payout_differs",
     "payout_failed",
     "unmapped_rate",
@@ -50,12 +53,14 @@ STAGING_KINDS = (
 )
 """Kinds that staging opens, and closes when it no longer finds them."""
 
+RATE_UNKNOWN = "order_rate_unknown"
+"""About a payout that was posted."""
 UNBILLED = "settled_order_unbilled"
 UNCREDITED = "settled_refund_uncredited"
 ABOUT_ORDERS = (UNBILLED, UNCREDITED)
 """Kinds about an order whose documents are missing."""
 
-REPLAYABLE = (*STAGING_KINDS, POSTING_DIFFERS, *ABOUT_ORDERS, *ENGINE_KINDS)
+REPLAYABLE = (*STAGING_KINDS, POSTING_DIFFERS, RATE_UNKNOWN, *ABOUT_ORDERS, *ENGINE_KINDS)
 """Kinds of exceptions that this flow answers a replay of, where they are about its subjects."""
 
 

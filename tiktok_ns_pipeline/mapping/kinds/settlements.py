@@ -75,6 +75,29 @@ SETTLEMENT_KINDS = (
         before_dispatch=False,
     ),
     kind(
+        "payout_in_third_currency",
+        "A payout arrived in a currency that is not booked",
+        "finance",
+        "error",
+        24,
+        "Book this payout by hand as the message says, with the payment's id in the memo, and resolve this "
+        "with the document's number. For payouts to come, have TikTok pay in the shop's or the subsidiary's "
+        "currency (Seller Center, Finance).",
+        "T 7.9, 10.3",
+        before_dispatch=False,
+    ),
+    kind(
+        "order_rate_unknown",
+        "A difference of exchange waits for orders without a rate",
+        "finance",
+        "error",
+        72,
+        "Bill the orders that the message names, each at one rate: the difference is booked by itself then. "
+        "Resolve this to have it booked without them.",
+        "N 6",
+        before_dispatch=False,
+    ),
+    kind(
         "settled_order_unbilled",
         "TikTok settled an order that was never billed",
         "finance",
