@@ -39,11 +39,11 @@ def rates_unknown(booked: BookedPayout, left_alone: Sequence[str], rate: Decimal
     total = sum((orders[order_id].total for order_id in left_alone), _ZERO)
     named = ", ".join(f"{one} ({orders[one].total})" for one in left_alone[:_NAMED])
     more = f" and {len(left_alone) - _NAMED} more" if len(left_alone) > _NAMED else ""
+    count = f"{len(left_alone)} order{'s' if len(left_alone) > 1 else ''}"
     text = (
-        f"payout {payment.id} of shop {payment.shop} clears {total} {booked.payment.currency} of "
-        f"{len(left_alone)} {'order' if len(left_alone) == 1 else 'orders'} at {rate} {base}, and NetSuite has no one rate at which their bills were "
-        f"posted: {named}{more}. Bill them, and the difference of exchange is booked; resolve this, and it "
-        "is booked without them."
+        f"payout {payment.id} of shop {payment.shop} clears {total} {booked.payment.currency} of {count} at "
+        f"{rate} {base}, and NetSuite has no one rate at which their bills were posted: {named}{more}. Bill "
+        "them, and the difference of exchange is booked; resolve this, and it is booked without them."
     )
     return Problem.of("order_rate_unknown", "rates", text)
 

@@ -386,8 +386,8 @@ def _in_third_currency(name: str, payment: Payment, own: str, base: str) -> Prob
     text = (
         f"{name} arrived as {arrived} ({', '.join(told) or 'its worth is not told'}; TikTok's rate "
         f"{payment.exchange_rate}), which is neither the shop's currency ({own}) nor the subsidiary's "
-        f"({base}). Book it by hand with {payment.id} in the memo: its statements, as `tiktok-ns explain payout "
-        f"{payment.id}` lists them, and {arrived} on the bank."
+        f"({base}). Book it by hand with {payment.id} in the memo: its statements, as `tiktok-ns explain "
+        f"payout {payment.id}` lists them, and {arrived} on the bank."
     )
     return Problem.of("payout_in_third_currency", f"currency:{payment.currency}", text)
 
