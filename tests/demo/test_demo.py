@@ -23,6 +23,15 @@ from tiktok_ns_pipeline.sandbox.demo.run import STRAY
 STARTED_WITHIN_S = 150
 LITTLE = 2 * 40
 """What TikTok shows of a SKU before the pipeline has said what there is."""
+BY_CHANCE = {
+    "amendment_too_late",
+    "cancelled_too_late",
+    "return_needs_answer",
+    "settled_order_unbilled",
+    "shipped_after_cancellation",
+    "tracking_update_refused",
+}
+"""What buyers and the warehouse may bring about while a demo runs."""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
 
 
@@ -128,9 +137,8 @@ def test_orders_are_posted_ctrl_c_ends_all_and_a_second_start_goes_on(tmp_path: 
     settings = dict(re.findall(r"export (\w+)=(.*)", (home / "environment").read_text()))
     listed = CliRunner().invoke(app, ["exceptions", "list", "--json"], env=settings)
     parked = json.loads(listed.stdout)
-    # Two strays are listed in each shop; and what buyers call off may have been picked.
-    kinds = {each["kind"] for each in parked} - {"cancelled_too_late"}
-    assert kinds == {"unmapped_sku", "unmapped_listing"}
+    # Two strays are listed in each shop.
+    assert {each["kind"] for each in parked} - BY_CHANCE == {"unmapped_sku", "unmapped_listing"}
     assert any(f"sku:{STRAY}" == each["cause"] for each in parked)
 
 

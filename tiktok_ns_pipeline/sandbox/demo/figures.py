@@ -32,6 +32,7 @@ from tiktok_ns_pipeline.ledger.facts import (
 )
 from tiktok_ns_pipeline.ledger.stock import Balance, StockKey
 from tiktok_ns_pipeline.sandbox.catalogue import shop_of
+from tiktok_ns_pipeline.sandbox.demo.clearing import ClearingProof
 from tiktok_ns_pipeline.sandbox.judge_stock import POOLS
 
 _FOLLOW_UPS = (SHIPMENT, CHANNEL_FULFILMENT, CLOSURE, BILL, CREDIT, PAYOUT_JOURNAL)
@@ -92,6 +93,8 @@ class Figures:
     payouts."""
     stock: Sequence[Stock]
     """A few listings of one shop."""
+    clearing: str
+    """What the newest proof of the clearing accounts says."""
 
     @property
     def placed(self) -> int:
@@ -119,7 +122,7 @@ class Figures:
             f"placed {self.placed}, waiting {self.waiting}, posted {self.total_posted}, "
             f"parcels {self.done(SHIPMENT, CHANNEL_FULFILMENT)}, closed {self.done(CLOSURE)}, "
             f"billed {self.done(BILL)}, credited {self.done(CREDIT)}, "
-            f"payouts {self.done(PAYOUT_JOURNAL)}, "
+            f"payouts {self.done(PAYOUT_JOURNAL)}, clearing {self.clearing.partition(':')[0]}, "
             f"exceptions {len(self.exceptions)}, latency p50 {_shown(self.latencies, 0.5)} "
             f"p95 {_shown(self.latencies, 0.95)}, NetSuite calls {self.netsuite_calls}, "
             + ", ".join(f"{one.sku} {_number(one.promised)} -> {one.shown}" for one in self.stock)
@@ -131,6 +134,7 @@ class Figures:
             f"may be fulfilled -> Sales Order: p50 {_shown(self.latencies, 0.5)}, "
             f"p95 {_shown(self.latencies, 0.95)} (last {len(self.latencies)})",
             f"NetSuite calls since the start: {self.netsuite_calls:,}",
+            f"clearing accounts {self.clearing}",
             f"exceptions: {len(self.exceptions)}",
             *(f"  {text}" for text in self.exceptions[:3]),
         ]
@@ -194,8 +198,9 @@ class Figures:
 class FigureReader:
     """Looks again and again."""
 
-    def __init__(self, control_url: str, ledger: Ledger) -> None:
+    def __init__(self, control_url: str, pages_url: str, ledger: Ledger) -> None:
         self._control = httpx.Client(base_url=control_url, timeout=5.0)
+        self._clearing = ClearingProof(pages_url)
         self._ledger = ledger
         self._latencies: deque[timedelta] = deque(maxlen=_MEASURED)
         # What was to be posted before this start waited for it, and says nothing about speed.
@@ -213,6 +218,8 @@ class FigureReader:
             }
             exceptions = tx.exceptions.list()
             promised = tx.stock.of_account("netsuite", skus=WATCHED_ITEMS)
+        if any(counts[PAYOUT_JOURNAL] for counts in follow_ups.values()):
+            self._clearing.look()
         latest = self._links(sa.desc, after=0, limit=_SHOWN)
         return Figures(
             shops=stats["orders"],
@@ -226,11 +233,13 @@ class FigureReader:
             ],
             follow_ups=follow_ups,
             stock=self._stock(promised),
+            clearing=self._clearing.told,
         )
 
     def close(self) -> None:
-        """Close the connection to the sandbox."""
+        """Close the connections."""
         self._control.close()
+        self._clearing.close()
 
     def _stock(self, promised: Mapping[StockKey, Balance]) -> list[Stock]:
         found: list[Stock] = []

@@ -206,7 +206,7 @@ def _let_some_order(urls: Urls) -> None:
 def _watch(processes: Processes, home: DemoHome, options: DemoOptions, ports: _Ports, out: Console) -> None:
     """Show what goes on until told to stop."""
     ledger = Ledger.open(home.database_url)
-    reader = FigureReader(ports.urls.control, ledger)
+    reader = FigureReader(ports.urls.control, f"http://{HOST}:{ports.ui}", ledger)
     ends = time.monotonic() + options.stop_after_s if options.stop_after_s else None
     title = f"TikTok Shop -> NetSuite, Dagster at http://{HOST}:{ports.ui}, Ctrl-C stops"
     try:
