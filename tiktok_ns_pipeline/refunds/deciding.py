@@ -10,13 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
 
-from tiktok_ns_pipeline import exact_json
 from tiktok_ns_pipeline.flows.shops import OpenedShop
 from tiktok_ns_pipeline.goods.sales_order import SalesOrder
-from tiktok_ns_pipeline.lake.orders import raw_order_row
-from tiktok_ns_pipeline.lake.tables import RAW_TIKTOK_CANCELLATIONS, RAW_TIKTOK_ORDERS, RAW_TIKTOK_RETURNS
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.claims import KnownClaim
 from tiktok_ns_pipeline.ledger.facts import CLOSURE, SALES_ORDER
@@ -25,28 +21,24 @@ from tiktok_ns_pipeline.mapping.refunds import RefundsAsBilled
 from tiktok_ns_pipeline.netsuite.periods import PeriodsReader
 from tiktok_ns_pipeline.refunds.books import Books, Terms
 from tiktok_ns_pipeline.refunds.claims import (
-    MALFORMED,
     claim_of_cancellation,
     claim_of_return,
     units_that_left,
 )
 from tiktok_ns_pipeline.refunds.custody import Standing, standing_of, standing_of_cancellation
 from tiktok_ns_pipeline.refunds.document import CHANNEL, Claim, Credit, Problem, RefundDocument
+from tiktok_ns_pipeline.refunds.landed import LandedClaims, Version
 from tiktok_ns_pipeline.refunds.observing import answer_by
 from tiktok_ns_pipeline.refunds.reading import KINDS, RefundReader, documents_of
 from tiktok_ns_pipeline.refunds.staging import Decision, answer_due, stage
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
-from tiktok_ns_pipeline.tiktok.errors import WireError
 from tiktok_ns_pipeline.tiktok.identities import LinePrice, prices_of
 from tiktok_ns_pipeline.tiktok.models import Order
 from tiktok_ns_pipeline.tiktok.return_models import Return
 
 _CANCELLED = "CANCELLED"
 _NOT_POSTED = "the shop's refunds are not posted"
-
-Version = Return | Cancellation | Problem
-"""The newest version of a claim; a problem where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +89,11 @@ class Recorded:
 
     def is_as(self, other: Recorded) -> bool:
         """Whether nobody told, decided or carried out anything of the order in between."""
-        own = {name: one.revision for name, one in self.claims.items()}
-        return own == {name: one.revision for name, one in other.claims.items()} and (
-            self.states == other.states
-        )
+        return self.revisions_beside("") == other.revisions_beside("") and self.states == other.states
+
+    def revisions_beside(self, claim_id: str) -> dict[str, int]:
+        """The revisions of all claims but one."""
+        return {name: one.revision for name, one in self.claims.items() if name != claim_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +110,8 @@ class Case:
     """None where they cannot matter."""
     terms: Terms | None
     """None where the shop's refunds are not posted."""
+    unseen: str = ""
+    """Why it could not be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +148,27 @@ class Decider:
     ) -> None:
         """`begun_on` is the first day of refunds that are posted; None where none are."""
         self._runtime = runtime
-        self._shop, self._access = opened
-        self._run_id = run_id
+        self._shop = opened[0]
+        self._landed = LandedClaims(runtime, opened, run_id)
+        self._versions: Mapping[str, Version] = {}
+        self._orders: Mapping[str, Order] = {}
         self._reader = reader
         self._periods = periods
         self._begun_on = begun_on
 
-    async def look(self, order_id: str, claims: Sequence[KnownClaim]) -> Case:
-        """All that is known of the order of these claims. Raises NetSuiteError's and TikTokError's
-        subclasses."""
-        recorded = self._recorded(order_id, [one.claim_id for one in claims])
-        versions = self._versions(claims)
+    def read(self, due: Sequence[KnownClaim]) -> None:
+        """Read what landed of these claims, and of the orders of those that NetSuite can have a say in."""
+        self._versions = self._landed.versions(due)
+        telling = {one.order_id for one in due if one.order_id and _is_telling(self._versions[one.claim_id])}
+        self._orders = self._landed.orders(sorted(telling))
+
+    async def look(self, order_id: str, claims: Sequence[KnownClaim]) -> Case | None:
+        """All that is known of the order of these claims, which were read; None where one of them moved on
+        since. Raises NetSuiteError's and TikTokError's subclasses."""
+        versions = {one.claim_id: self._versions[one.claim_id] for one in claims}
+        recorded = self._recorded(order_id, list(versions))
+        if any(recorded.claims[one.claim_id].revision != one.revision for one in claims):
+            return None
         policy = self._shop.refunds
         if not isinstance(policy, RefundsAsBilled):
             return Case(order_id, recorded, versions, None, None, None)
@@ -181,11 +186,22 @@ class Decider:
             books = await self._reader.books(
                 self._shop, order_id, recorded.sales_order_id, recorded.documents, recorded.made
             )
-        return Case(order_id, recorded, versions, await self._order(order_id), books, terms)
+        order = self._orders.get(order_id) or await self._landed.fetched(order_id)
+        return Case(order_id, recorded, versions, order, books, terms)
 
-    def again(self, case: Case) -> Case:
-        """The same with what the ledger has now: a claim of it was just stored."""
+    def unseen(self, order_id: str, claims: Sequence[KnownClaim], why: str) -> Case | None:
+        """The same of an order that a system does not show us, and why."""
+        versions = {one.claim_id: self._versions[one.claim_id] for one in claims}
+        recorded = self._recorded(order_id, list(versions))
+        if any(recorded.claims[one.claim_id].revision != one.revision for one in claims):
+            return None
+        return Case(order_id, recorded, versions, None, None, None, unseen=why)
+
+    def again(self, case: Case, stored: str) -> Case | None:
+        """The same after one claim was stored; None where another one moved on."""
         recorded = self._recorded(case.order_id, list(case.versions))
+        if recorded.revisions_beside(stored) != case.recorded.revisions_beside(stored):
+            return None
         books = case.books and replace(case.books, documents=recorded.documents, made=recorded.made)
         return replace(case, recorded=recorded, books=books)
 
@@ -196,6 +212,8 @@ class Decider:
         if isinstance(version, Problem):
             # What was planned of an earlier version stays as it is.
             return Decided(known, Decision(problems=(version,), waiting=version.message))
+        if case.unseen:
+            return Decided(known, Decision(waiting=case.unseen), used_books=True)
         decided = (
             self._of_return(case, known, version)
             if isinstance(version, Return)
@@ -286,86 +304,14 @@ class Decider:
         with self._runtime.ledger.read() as tx:
             return Recorded.within(tx, self._shop.code, order_id, claim_ids)
 
-    def _versions(self, claims: Sequence[KnownClaim]) -> dict[str, Version]:
-        """The newest version of each claim in the lake."""
-        versions: dict[str, Version] = {}
-        for source, table, key in (
-            ("return", RAW_TIKTOK_RETURNS, "return_id"),
-            ("cancellation", RAW_TIKTOK_CANCELLATIONS, "cancel_id"),
-        ):
-            own = [one for one in claims if one.source == source]
-            if not own:
-                continue
-            markers = ", ".join("?" for _ in own)
-            rows = self._runtime.lake.current(
-                table,
-                f"{key} IN ({markers})",
-                [one.claim_id for one in own],
-                shop=self._shop.code,
-                days={one.day for one in own},
-                columns=(key, "payload"),
-            )
-            for row in rows:
-                versions[row[key]] = self._read(source, row[key], exact_json.loads(row["payload"]))
-        for one in claims:
-            if one.claim_id not in versions:
-                text = f"The {one.source} {one.claim_id} of shop {self._shop.code} is no longer in the lake."
-                versions[one.claim_id] = Problem(MALFORMED, "not_landed", text)
-        return versions
-
-    def _read(self, source: str, claim_id: str, raw: Mapping[str, Any]) -> Version:
-        try:
-            return Return.parse(raw) if source == "return" else Cancellation.parse(raw)
-        except WireError as error:
-            field = error.field.partition("[")[0]
-            what = "Return" if source == "return" else "Cancellation"
-            text = f"{what} {claim_id} of shop {self._shop.code}: {error.field} {error.reason}."
-            return Problem(MALFORMED, f"field:{field}", text)
-
     def _needs_books(self, known: KnownClaim, version: Version, recorded: Recorded) -> bool:
         """Whether NetSuite can have a say in it."""
         if isinstance(version, Problem):
             return False
         if recorded.own(known.claim_id):
             return True
-        if isinstance(version, Cancellation):
-            standing = standing_of_cancellation(version, received=False, credited=False)
-            if recorded.is_closed_in_time:
-                return False
-        else:
-            standing = standing_of(version, received=False, credited=False)
-        if standing is None or standing.money == "withdrawn":
-            return False
-        is_quiet = standing.custody in ("requested", "refused", "kept_by_buyer")
-        return standing.money == "refunded" or not is_quiet
-
-    async def _order(self, order_id: str) -> Order | None:
-        """The order as it landed last; one that never did is asked for. Raises TikTokError."""
-        rows = self._runtime.lake.landed_until(
-            RAW_TIKTOK_ORDERS,
-            self._runtime.clock.now(),
-            by="order_id",
-            values=[order_id],
-            shop=self._shop.code,
-            days=None,
-            columns=("order_id", "payload"),
-        )
-        payloads = [row["payload"] for row in rows] or await self._fetched(order_id)
-        try:
-            return Order.parse(exact_json.loads(payloads[0])) if payloads else None
-        except WireError:
-            return None
-
-    async def _fetched(self, order_id: str) -> list[str]:
-        """Read the order at TikTok, and land it."""
-        rows: list[dict[str, Any]] = []
-        for page in await self._runtime.tiktok.order_details(self._access, [order_id], lane="documents"):
-            rows += [
-                raw_order_row(raw, zone=self._shop.zone, read_at=page.read_at, request_id=page.request_id)
-                for raw in page.rows
-            ]
-        self._runtime.lake.land_many(RAW_TIKTOK_ORDERS, rows, shop=self._shop.code, run_id=self._run_id)
-        return [row["payload"] for row in rows]
+        is_closed = isinstance(version, Cancellation) and recorded.is_closed_in_time
+        return _is_telling(version) and not is_closed
 
     def _prices(self, case: Case) -> Mapping[str, LinePrice]:
         return prices_of(case.order) if case.order else {}
@@ -385,6 +331,21 @@ class Decider:
 
     def _too_early(self) -> str:
         return f"refunds are posted from {self._begun_on} on"
+
+
+def _is_telling(version: Version) -> bool:
+    """Whether a version by itself may ask for documents."""
+    if isinstance(version, Problem):
+        return False
+    standing = (
+        standing_of(version, received=False, credited=False)
+        if isinstance(version, Return)
+        else standing_of_cancellation(version, received=False, credited=False)
+    )
+    if standing is None or standing.money == "withdrawn":
+        return False
+    is_quiet = standing.custody in ("requested", "refused", "kept_by_buyer")
+    return standing.money == "refunded" or not is_quiet
 
 
 def _units_of(told: Cancellation, order: SalesOrder) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline import exact_json
+from tiktok_ns_pipeline.engine.classification import ErrorClass, classify
 from tiktok_ns_pipeline.engine.dispatcher import Dispatcher, DispatchReport
 from tiktok_ns_pipeline.engine.outcomes import ENGINE_KINDS
 from tiktok_ns_pipeline.flows import inbox
@@ -61,6 +62,8 @@ REPLAYED_KINDS = (*STAGING_KINDS, DIFFERS)
 _EVENTS_AT_ONCE = 200
 _CLAIMS_AT_ONCE = 200
 _ORDERS_AT_ONCE = 8
+_ABOUT_ONE_ORDER = (ErrorClass.BUSINESS, ErrorClass.UNKNOWN)
+"""What a system says of one order; whatever else it says holds up the others, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,35 +277,49 @@ class RefundsFlow:
         if not due:
             return 0
         decider = Decider(self._runtime, opened, self._run_id, self._reader, self._periods, begun_on)
+        decider.read(due)
         orders: dict[str, list[KnownClaim]] = {}
         for one in due:
             orders.setdefault(one.order_id or one.claim_id, []).append(one)
         by_order, stored = list(orders.values()), 0
         for start in range(0, len(by_order), _ORDERS_AT_ONCE):
             chunk = by_order[start : start + _ORDERS_AT_ONCE]
-            stored += sum(
-                await asyncio.gather(*(self._decide_order(shop, decider, claims) for claims in chunk))
+            done = await asyncio.gather(
+                *(self._decide_order(shop, decider, claims) for claims in chunk), return_exceptions=True
             )
+            stored += sum(one for one in done if isinstance(one, int))
+            for one in done:
+                if isinstance(one, BaseException) and not isinstance(one, SYSTEM_ERRORS):
+                    raise one
+            failed = [one for one in done if isinstance(one, SYSTEM_ERRORS)]
+            if failed:
+                # The rest stays due.
+                self._troubles.note(f"refunds of shop {shop.code}", failed[0])
+                break
         return stored
 
     async def _decide_order(self, shop: Shop, decider: Decider, claims: Sequence[KnownClaim]) -> int:
-        """Decide some claims of one order, the first one made first; how many were stored."""
-        order_id = claims[0].order_id
+        """Decide some claims of one order, the first one made first; how many were stored.
+
+        What moves on meanwhile stays due. Raises NetSuiteError's and TikTokError's subclasses for a system
+        that cannot be asked now.
+        """
         try:
-            case = await decider.look(order_id, claims)
+            case = await decider.look(claims[0].order_id, claims)
         except SYSTEM_ERRORS as error:
-            # They stay due.
-            self._troubles.note(f"order {order_id} of shop {shop.code}", error)
-            return 0
+            if classify(error) not in _ABOUT_ONE_ORDER:
+                raise
+            case = decider.unseen(claims[0].order_id, claims, str(error))
         stored = 0
         for claim in sorted(claims, key=lambda one: (len(one.claim_id), one.claim_id)):
+            if case is None:
+                break
             replay = (shop.code, claim.claim_id) in self._again
             if not self._store.keep(shop, case, decider.decide(case, claim.claim_id), replay=replay):
-                # The order moved on meanwhile: these are due as before.
                 break
             self._again.discard((shop.code, claim.claim_id))
             stored += 1
-            case = decider.again(case)
+            case = decider.again(case, claim.claim_id)
         return stored
 
     def _first_day(self, shop: Shop) -> date | None:
@@ -351,8 +368,11 @@ class RefundsFlow:
     # Read back
 
     async def _watch_returns(self, shops: Sequence[OpenedShop]) -> int:
+        posting = [shop.code for shop, _access in shops if isinstance(shop.refunds, RefundsAsBilled)]
+        if not posting:
+            return 0
         try:
-            return await watch_returns(self._runtime, self._run_id, [shop.code for shop, _access in shops])
+            return await watch_returns(self._runtime, self._run_id, posting)
         except SYSTEM_ERRORS as error:
             self._troubles.note("returns in NetSuite", error)
             return 0
