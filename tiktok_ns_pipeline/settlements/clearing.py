@@ -101,9 +101,11 @@ class ClearingDesk:
             return followed
         now = self._runtime.clock.now()
         for payment_id in payment_ids:
-            journal = self._posted(shop, payment_id)
             last = self._followed_at.get((shop.code, payment_id))
-            if journal is None or (last is not None and now - last < _AGAIN_AFTER):
+            if last is not None and now - last < _AGAIN_AFTER:
+                continue
+            journal = self._posted(shop, payment_id)
+            if journal is None:
                 continue
             self._followed_at[shop.code, payment_id] = now
             is_old = now.date() - journal[0].tran_date > _FOLLOWED_FOR
