@@ -42,7 +42,7 @@ def test_a_full_reading_that_tells_nothing_new_decides_nothing() -> None:
         assert report.snapshots > 2
         assert report.plan.decided == 0
 
-    told(story)
+    told(story, poll_s=60.0)
 
 
 def test_another_mapping_lets_nothing_rest() -> None:

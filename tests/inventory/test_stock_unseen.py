@@ -88,7 +88,7 @@ class TestStories:
             assert (await push(rig)).dismissed == 1
             assert shown(rig) == 40
 
-        told(story)
+        told(story, poll_s=10.0)
 
     def test_units_of_an_order_that_was_not_booked_yet_stay_held_however_long(self) -> None:
         async def story(rig: Rig) -> None:
@@ -99,7 +99,7 @@ class TestStories:
             await push(rig)
             await asyncio.sleep(3600)
             rig.world.place_order("us", ["SKU-001"] * 5)
-            for _ in range(3):
+            for _ in range(2):
                 await push(rig)
                 await asyncio.sleep(900)
             assert shown(rig) == 35
@@ -107,7 +107,7 @@ class TestStories:
             await push(rig)
             assert shown(rig) == 35
 
-        told(story)
+        told(story, poll_s=20.0)
 
     def test_an_order_that_is_first_seen_cancelled_leaves_nothing_unseen(self) -> None:
         async def story(rig: Rig) -> None:
@@ -149,7 +149,7 @@ class TestStories:
             ledger.close()
             assert shown(rig) == 38
 
-        told(story)
+        told(story, poll_s=10.0)
 
 
 class TestKits:

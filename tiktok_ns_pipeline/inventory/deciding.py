@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from tiktok_ns_pipeline.flows.watermarks import LISTED_WITHIN
 from tiktok_ns_pipeline.inventory.governing import (
+    STREAM,
     Mode,
     Outlook,
     latency_of,
@@ -298,7 +299,7 @@ class Decider:
             supply.free,
             sale_rate=rate_of(sold, now),
             latency_s=self.latency_s,
-            elsewhere_rate=rate_of(stream_of(taken, is_rush=bool(sold)), now),
+            elsewhere_rate=rate_of(stream_of(taken, is_rush=len(sold) >= STREAM), now),
             elsewhere_s=self._elsewhere_s,
             before=self._modes.get(shelf, "open"),
         )

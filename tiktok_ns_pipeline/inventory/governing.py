@@ -20,6 +20,9 @@ from typing import Literal
 
 Mode = Literal["open", "divided"]
 
+STREAM = 3
+"""So many movements within the time looked back on are a stream."""
+
 _SHORT_S, _LONG_S = 20.0, 300.0
 _RISK = 0.001
 """How often more is sold in flight than was reckoned with."""
@@ -30,8 +33,6 @@ _SHORTEST_S, _LONGEST_S, _UNMEASURED_S = 5.0, 600.0, 60.0
 _MEASUREMENTS = 200
 _ENTER, _LEAVE = 2, 4
 _ALWAYS_POSSIBLE = 20
-_STREAM = 3
-"""So many movements within the time looked back on are a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def stream_of(taken: Sequence[tuple[datetime, Decimal]], *, is_rush: bool) -> li
     While TikTok sells the same goods a few movements say enough, and a single one counts as a unit: others
     may take the last of them in the very seconds in which TikTok sells it.
     """
-    if not taken or (len(taken) < _STREAM and not is_rush):
+    if not taken or (len(taken) < STREAM and not is_rush):
         return []
     *others, (at, greatest) = sorted(taken, key=lambda one: one[1])
     return [*others, (at, min(greatest, others[-1][1] if others else Decimal(1)))]
