@@ -18,7 +18,7 @@ from rich.table import Table
 from tiktok_ns_pipeline.commands.terminal import WRONG, console, fail
 
 if TYPE_CHECKING:
-    from tiktok_ns_pipeline.sandbox.simulate import SimulationReport
+    from tiktok_ns_pipeline.sandbox.simulation_report import SimulationReport
 
 _FIRST_STOCK = 40
 """What TikTok shows of each SKU before the pipeline has said what there is."""

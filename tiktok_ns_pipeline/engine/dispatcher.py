@@ -346,11 +346,11 @@ class Dispatcher:
             case ErrorClass.TRANSIENT:
                 self.report.retried += 1
                 to = IntentState.AMBIGUOUS if looking else IntentState.WAITING
-                self._put_back(tx, intent, to, not_before=self._later(intent), error=str(error))
-                self._tell_if_it_lasts(tx, intent, error)
+                if self._put_back(tx, intent, to, not_before=self._later(intent), error=str(error)):
+                    self._tell_if_it_lasts(tx, intent, error)
             case ErrorClass.AMBIGUOUS:
-                self._make_ambiguous(tx, intent, str(error))
-                self._tell_if_it_lasts(tx, intent, error)
+                if self._make_ambiguous(tx, intent, str(error)):
+                    self._tell_if_it_lasts(tx, intent, error)
             case ErrorClass.BUSINESS:
                 system = self._handlers[intent.fact.kind].system
                 self._park(tx, intent, Park(f"{system}_refused", _slug(error), str(error)))
@@ -370,17 +370,26 @@ class Dispatcher:
         not_before: datetime,
         error: str | None = None,
         counts_as_attempt: bool = True,
-    ) -> None:
-        """Let it be tried again later; what certainly did not happen gives way to a newer revision."""
+    ) -> bool:
+        """Let it be tried again later; what certainly did not happen gives way to a newer revision.
+
+        Gives whether it will be: somebody else may have carried it out in the meantime.
+        """
         if to != IntentState.AMBIGUOUS and tx.intents.is_overtaken(intent):
             to = IntentState.SUPERSEDED
-        tx.intents.move(intent, to, not_before=not_before, error=error, counts_as_attempt=counts_as_attempt)
+        moved = tx.intents.move(
+            intent, to, not_before=not_before, error=error, counts_as_attempt=counts_as_attempt
+        )
+        return moved and to != IntentState.SUPERSEDED
 
-    def _make_ambiguous(self, tx: Transaction, intent: Intent, reason: str) -> None:
-        """Not known whether it happened; a save can outlive our time-out, so do not look at once."""
+    def _make_ambiguous(self, tx: Transaction, intent: Intent, reason: str) -> bool:
+        """Not known whether it happened; a save can outlive our time-out, so do not look at once.
+
+        Gives whether it is still to be looked for.
+        """
         wait = min(_FIRST_LOOK_S * 2**intent.attempts, _LONGEST_WAIT_S)
         not_before = self._clock.now() + timedelta(seconds=wait)
-        tx.intents.move(intent, IntentState.AMBIGUOUS, not_before=not_before, error=reason)
+        return tx.intents.move(intent, IntentState.AMBIGUOUS, not_before=not_before, error=reason)
 
     def _park(self, tx: Transaction, intent: Intent, park: Park) -> None:
         if tx.intents.is_overtaken(intent):

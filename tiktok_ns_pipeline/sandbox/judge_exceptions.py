@@ -40,16 +40,20 @@ class ExceptionFindings:
 
     stuck: list[OpenException] = field(default_factory=list[OpenException])
     untold: list[str] = field(default_factory=list[str])
-    """Orders, statements and returns."""
+    """Orders, statements and payments."""
 
 
-def judge_exceptions(rig: Rig, unresolved: Collection[OpenException]) -> ExceptionFindings:
-    """Compare the open exceptions with what happened in the world."""
+def judge_exceptions(
+    rig: Rig, unresolved: Collection[OpenException], refused: Collection[str] = ()
+) -> ExceptionFindings:
+    """Compare the open exceptions with what happened in the world; `refused` are the payments that arrived
+    and are not in the books."""
     happened = Happened(rig)
     found = ExceptionFindings()
     found.stuck = [one for one in unresolved if not one.owner or not happened.calls_for(one)]
     told = {_subject_id(one) for one in unresolved}
-    found.untold = sorted(happened.must_be_told - told)
+    kept_back = {key for key in refused if not told & {key, *happened.statements[key]}}
+    found.untold = sorted((happened.must_be_told - told) | kept_back)
     return found
 
 
@@ -64,6 +68,8 @@ class Happened:
         spoils = finance.store.spoils(rig.world.epoch())
         self._spoiled = {subject for kind, subject in spoils if kind in SHOWN_WRONGLY}
         payments = finance.truth().payments
+        self.statements = {key: one.statements for key, one in payments.items()}
+        """Payment id -> ids of its statements."""
         self.refused = {key for key, one in payments.items() if self._spoiled & set(one.statements)}
         """Payments of which a statement is shown wrongly."""
         self._failed = {key for key, one in payments.items() if one.payment.status == FAILED}

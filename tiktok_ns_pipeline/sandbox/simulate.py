@@ -25,10 +25,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -41,6 +40,7 @@ from tiktok_ns_pipeline.sandbox.judge_stock import OversoldTally
 from tiktok_ns_pipeline.sandbox.rig import MAPPING, Rig, SimulatedCrash
 from tiktok_ns_pipeline.sandbox.settling_habits import SettlementHabits, StatementFault
 from tiktok_ns_pipeline.sandbox.shoppers import Mix
+from tiktok_ns_pipeline.sandbox.simulation_report import SimulationReport
 from tiktok_ns_pipeline.sandbox.statements import PROCESSING
 from tiktok_ns_pipeline.sandbox.stockroom import StockroomHabits
 from tiktok_ns_pipeline.sandbox.virtual_time import VirtualClock, run_virtual
@@ -67,8 +67,8 @@ _LAST_LOOK_S = 2 * _QUIET_POLL_S
 _AT_MOST_QUIETING_S = 3 * 86_400.0
 
 _DAY_S = 86_400.0
-_MONEY_RUN_S = 4 * _DAY_S
-_MONEY_POLL_S = 12 * 3600.0
+_MONEY_RUN_S = 5 * _DAY_S
+_MONEY_POLL_S = 16 * 3600.0
 _MONEY_READ_S = 6 * 3600.0
 _FAULTS_WITH_MONEY = timedelta(days=16)
 _MOST_MONEY = timedelta(days=75)
@@ -101,84 +101,6 @@ _MENDED = (StatementFault.late_rows, StatementFault.moving_pages, StatementFault
 
 NOT_IN_ALL = frozenset({FaultKind.script_alters_value})
 """A script of the account that alters values is found and told, not healed: it has tests of its own."""
-
-
-@dataclass(slots=True)
-class SimulationReport:
-    """What happened; `is_clean` says whether nothing is lost, doubled, wrong or unfinished."""
-
-    seed: int
-    days: float
-    orders: int = 0
-    posted: int = 0
-    must_wait: int = 0
-    cannot_be_posted: int = 0
-    faults: dict[str, int] = field(default_factory=dict[str, int])
-    crashes: dict[str, int] = field(default_factory=dict[str, int])
-    retries: int = 0
-    looked_up: int = 0
-    throttled: int = 0
-    amended: int = 0
-    parked_by_reason: dict[str, int] = field(default_factory=dict[str, int])
-    lost: int = 0
-    doubled: int = 0
-    wrong_cents: int = 0
-    wrong_quantities: int = 0
-    unconverged: int = 0
-    units_told: int = 0
-    closed: int = 0
-    cancelled_too_late: int = 0
-    bills: int = 0
-    wrong_follow_ups: dict[str, int] = field(default_factory=dict[str, int])
-    """Orders with a parcel, closure or bill that is not as it should be, by what is wrong."""
-    levels_pushed: int = 0
-    """Numbers that TikTok was made to show."""
-    wrong_levels: int = 0
-    """Numbers that it shows in the end and that are not what can be promised."""
-    oversold_units: int = 0
-    turned_away_units: int = 0
-    unbalanced: int = 0
-    """Balances of stock that were not the sum of their movements when a process had ended."""
-    months: float = 0.0
-    """Virtual months from the first order to the last payout."""
-    statements: int = 0
-    payouts: int = 0
-    """Payments that arrived and are posted once, with every amount."""
-    payouts_refused: int = 0
-    """Payments with a statement that TikTok shows wrongly: a person's."""
-    wrong_payouts: dict[str, int] = field(default_factory=dict[str, int])
-    """Payouts, clearing and receivable accounts that are not as they should be, by what is wrong."""
-    unsettled: dict[str, str] = field(default_factory=dict[str, str])
-    """What the clearing accounts hold in the end, by shop: orders that are not paid out."""
-    returns: int = 0
-    refunds: int = 0
-    """Refunds that are credited once, with the right amount."""
-    goods_received: int = 0
-    wrong_refunds: dict[str, int] = field(default_factory=dict[str, int])
-    offenders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    netsuite_calls: int = 0
-    seconds: float = 0.0
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether all that counts what is wrong is zero."""
-        return not (
-            self.lost
-            or self.doubled
-            or self.wrong_cents
-            or self.wrong_quantities
-            or self.unconverged
-            or self.wrong_follow_ups
-            or self.wrong_levels
-            or self.oversold_units
-            or self.unbalanced
-            or self.wrong_payouts
-            or self.wrong_refunds
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
 
 
 def simulate(
@@ -218,7 +140,7 @@ def _rates(faults: str, rate: float) -> dict[tuple[System, FaultKind], float]:
         rates = {key: value for key, value in rates.items() if key[1] not in NOT_IN_ALL}
         rates["pipeline", FaultKind.crash] = rate / 30
         # Few requests amend, so that a rate like the others' would hardly ever strike.
-        rates["netsuite", FaultKind.record_changed] = min(1.0, rate * 5)
+        rates["netsuite", FaultKind.record_changed] = min(1.0, rate * 10)
     return rates
 
 
@@ -247,6 +169,7 @@ class _Simulation:
         self._report = SimulationReport(seed, days)
         self._crashes: Counter[str] = Counter()
         self._oversold = OversoldTally()
+        self._refused: set[str] = set()
 
     async def run(self, clock: VirtualClock) -> SimulationReport:
         rig = Rig(
@@ -353,7 +276,7 @@ class _Simulation:
             wrong = tx.stock.verify()
         ledger.close()
         self._report.unbalanced += len(wrong)
-        self._offend("unbalanced", [str(one) for one in wrong])
+        self._report.offend("unbalanced", [str(one) for one in wrong])
         if self._mix.stock == "kept":
             self._oversold.look(rig.judged_stock())
 
@@ -402,12 +325,8 @@ class _Simulation:
         report.oversold_units = int(self._oversold.units)
         report.wrong_levels = len(found.disagreements)
         report.turned_away_units = rig.world.stock.turned_away.total()
-        self._offend("oversold", [f"{shelf}: {units}" for shelf, units in found.oversold.items()])
-        self._offend("wrong_levels", [f"{one.slot}: {one.should}" for one in found.disagreements])
-
-    def _offend(self, what: str, which: list[str]) -> None:
-        if which:
-            self._report.offenders.setdefault(what, []).extend(which[:20])
+        self._report.offend("oversold", [f"{shelf}: {units}" for shelf, units in found.oversold.items()])
+        self._report.offend("wrong_levels", [f"{one.slot}: {one.should}" for one in found.disagreements])
 
     def _judge_money(self, rig: Rig) -> None:
         """Every payout that TikTok shows rightly is in the books once, and every refund."""
@@ -416,8 +335,9 @@ class _Simulation:
         report, happened = self._report, Happened(rig)
         posted = rig.judged_settlements()
         # A fault that a statement has no amount for does not show: its payout is posted like others.
-        report.payouts_refused = len(refused := happened.refused & set(posted.missing))
-        found = rig.judged_settlements(refused | happened.must_be_refused)
+        self._refused = happened.refused & set(posted.missing)
+        report.payouts_refused = len(self._refused)
+        found = rig.judged_settlements(self._refused | happened.must_be_refused)
         report.statements = sum(
             len(rig.world.finance.store.statements(shop)) for shop in rig.world.finance.truth().shops
         )
@@ -441,12 +361,12 @@ class _Simulation:
         report.refunds, report.goods_received = refunds.right, refunds.received
         report.wrong_refunds = {name: len(claims) for name, claims in refunds.faults.items()}
         for name, claims in refunds.faults.items():
-            self._offend(f"refunds {name}", claims)
+            self._report.offend(f"refunds {name}", claims)
 
     def _wrong_payouts(self, what: str, which: list[str]) -> None:
         if which:
             self._report.wrong_payouts[what] = len(which)
-            self._offend(f"payouts {what}", which)
+            self._report.offend(f"payouts {what}", which)
 
     def _judge_exceptions(self, rig: Rig) -> None:
         """A person is called for what the pipeline cannot decide, and for nothing else."""
@@ -456,10 +376,10 @@ class _Simulation:
             unresolved = tx.exceptions.list()
         ledger.close()
         report.parked_by_reason = dict(Counter(exception.kind for exception in unresolved))
-        found = judge_exceptions(rig, unresolved)
+        found = judge_exceptions(rig, unresolved, self._refused)
         report.unconverged = _unfinished(rig) + len(found.stuck) + len(found.untold)
-        self._offend("stuck", [f"{e.kind}: {e.message}"[:300] for e in found.stuck])
-        self._offend("untold", found.untold)
+        self._report.offend("stuck", [f"{e.kind}: {e.message}"[:300] for e in found.stuck])
+        self._report.offend("untold", found.untold)
 
 
 def _unfinished(rig: Rig) -> int:
