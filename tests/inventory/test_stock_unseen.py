@@ -13,6 +13,7 @@ from tests.conftest import SetClock
 from tests.inventory.stock_desk import AT_ONCE, MAIN, count, post, push, shown, sku_of, told
 from tests.sandbox.netsuite_account import line, order
 from tiktok_ns_pipeline.inventory.governing import most_sold_unseen
+from tiktok_ns_pipeline.inventory.looking import look_for_work
 from tiktok_ns_pipeline.sandbox.rig import Rig
 
 NOW = SetClock().now()
@@ -85,6 +86,9 @@ class TestStories:
             rig.world.stock.edit("us", sku_of("SKU-001"), MAIN, 33)
             await push(rig, AT_ONCE)
             assert shown(rig) == 33
+            await asyncio.sleep(20)
+            look = look_for_work(rig.settings, timedelta(seconds=20), rig.clock)
+            assert (look.is_due, look.reason) == (True, "units are missing that no order explains")
             assert (await push(rig)).dismissed == 1
             assert shown(rig) == 40
 
