@@ -50,7 +50,7 @@ def test_a_return_is_synced_and_explains_itself_from_request_to_credit(shop: Sho
         "refunded to buyer",
         f"NetSuite cashRefund {credit['id']} ({credit['tranId']}), tts-us-cr-{return_id}: "
         f"{credit['total']:.2f} USD of {credit['total']:.2f} USD",
-        "credit, revision 1: applied",
+        "Credit Memo or Cash Refund, revision 1: applied",
         "next: nothing; later changes are watched",
     ):
         assert told in explained.stdout, explained.stdout

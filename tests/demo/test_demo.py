@@ -28,6 +28,7 @@ BY_CHANCE = {
     "cancelled_too_late",
     "return_needs_answer",
     "settled_order_unbilled",
+    "settled_refund_uncredited",
     "shipped_after_cancellation",
     "tracking_update_refused",
 }

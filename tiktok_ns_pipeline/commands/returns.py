@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from tiktok_ns_pipeline.refunds.flow import RefundsReport, RefundsRequest
     from tiktok_ns_pipeline.settings import Settings
 
-_FACTS = {
-    "ra": "Return Authorization",
-    "ir": "Item Receipt",
-    "credit": "Credit Memo or Cash Refund",
-    "rx": "Journal Entry of what goes beyond the bill",
-}
-"""What people call the kinds of facts that the flow makes true."""
-
 _ID = re.compile(r"\d{1,32}|unreadable-[0-9a-f]+")
 
 
@@ -112,6 +104,8 @@ async def _run(settings: Settings, request: RefundsRequest) -> RefundsReport:
 
 
 def _print_report(report: RefundsReport) -> None:
+    from tiktok_ns_pipeline.refunds.standing import FACTS
+
     rows = [
         ("returns listed", report.listed),
         ("new or changed", report.returns),
@@ -120,10 +114,7 @@ def _print_report(report: RefundsReport) -> None:
         ("waiting", report.plan.waiting),
         ("parked", report.plan.parked),
         *((f"  {kind}", count) for kind, count in sorted(report.plan.parked_by_kind.items())),
-        *(
-            (f"done: {_FACTS.get(kind, kind)}", count)
-            for kind, count in sorted(report.dispatch.applied.items())
-        ),
+        *((f"done: {FACTS[kind]}", count) for kind, count in sorted(report.dispatch.applied.items())),
         ("read back in NetSuite", report.read_back),
         ("retried", report.dispatch.retried),
     ]

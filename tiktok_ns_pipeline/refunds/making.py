@@ -156,8 +156,9 @@ def _explained(claim: Claim, refunded: Refunded, total: Decimal) -> list[Step]:
         Step(name="beyond_billed", amount=-refunded.excess),
     ]
     rest = total - sum((step.amount for step in steps), _ZERO)
-    # What the buyer did not pay of the goods, the platform did: its discount is taken back, too.
-    discount = total - goods - refunded.shipping
+    # What the buyer did not pay of it, the platform did: its discount is taken back, too. A cancellation
+    # takes back all that was billed, shipping that the platform paid included.
+    discount = rest if claim.is_cancellation else total - goods - refunded.shipping
     steps.append(Step(name="platform_discount", amount=discount))
     steps.append(Step(name="rounding", amount=rest - discount))
     return [step for step in steps if step.amount or step.name == "refunded_to_buyer"]

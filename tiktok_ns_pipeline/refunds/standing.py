@@ -23,6 +23,7 @@ from tiktok_ns_pipeline.lake.tables import (
 )
 from tiktok_ns_pipeline.ledger import Ledger
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
+from tiktok_ns_pipeline.ledger.facts import CREDIT, ITEM_RECEIPT, REFUND_EXCESS, RETURN_AUTHORIZATION
 from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent
 from tiktok_ns_pipeline.ledger.links import Link
 from tiktok_ns_pipeline.money import amount_text
@@ -54,6 +55,14 @@ MONEY: Mapping[str, str] = {
     "reversed": "credited here, and not refunded at TikTok any more",
 }
 """Money in words."""
+
+FACTS: Mapping[str, str] = {
+    RETURN_AUTHORIZATION: "Return Authorization",
+    ITEM_RECEIPT: "Item Receipt",
+    CREDIT: "Credit Memo or Cash Refund",
+    REFUND_EXCESS: "Journal Entry of what goes beyond the bill",
+}
+"""What people call the kinds of facts that the flow makes true."""
 
 _NEXT: Mapping[tuple[str, str], str] = {
     ("requested", "none"): "the seller or TikTok decides",
@@ -163,7 +172,7 @@ def explanation(standing: ClaimStanding, now: datetime) -> list[str]:
         lines += [line for document in documents_of(staged) for line in _document(document, staged)]
     lines += _posted(standing)
     lines += [
-        f"{one.fact.kind}, revision {one.revision}: {one.state}, attempts {one.attempts}"
+        f"{FACTS[one.fact.kind]}, revision {one.revision}: {one.state}, attempts {one.attempts}"
         f"{f': {one.last_error}' if one.last_error else ''}"
         for one in standing.intents
     ]
@@ -264,7 +273,7 @@ def _posted(standing: ClaimStanding) -> list[str]:
         gone = ", gone" if row["status"] is None else ""
         lines.append(
             f"NetSuite {row['record_type']} {row['netsuite_id']} ({number}), "
-            f"{row['external_id'] or 'not ours'}{amounts}{gone}"
+            f"{row['external_id'] or 'made by others'}{amounts}{gone}"
         )
     read = {row["external_id"] for row in standing.posted}
     lines += [
@@ -286,9 +295,7 @@ def _next(standing: ClaimStanding, now: datetime) -> str:
         return f"the seller answers in Seller Center until {_instant(row['deadline'])}"
     unsent = next((one for one in standing.intents if one.state in OPEN), None)
     if unsent is not None:
-        return f"the document {unsent.fact.kind} is sent, looked up or waits, not before " + _instant(
-            unsent.not_before
-        )
+        return f"{FACTS[unsent.fact.kind]} is sent or looked up, from {_instant(unsent.not_before)} on"
     if staged is None:
         return "the next run decides"
     awaited = staged["reason"] if staged["outcome"] == "waiting" else ""
