@@ -1,5 +1,6 @@
 """Housekeeping in Dagster, on a real lake and a real instance."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -23,6 +24,13 @@ from tiktok_ns_pipeline.maintenance.prepare import prepare
 from tiktok_ns_pipeline.maintenance.run_history import FAILURES_KEPT, KEPT, delete_old_runs
 
 TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """A real instance on SQLite, whose files are what housekeeping is about."""
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as opened:
+        yield opened
 
 
 def land_one(lake: Lake, number: int) -> None:
