@@ -17,8 +17,8 @@ from tiktok_ns_pipeline.sandbox.facts import Status
 from tiktok_ns_pipeline.sandbox.rig import Rig
 from tiktok_ns_pipeline.sandbox.world import Line
 
-REFUNDS = RefundsRequest(budget_s=3600, idle_s=10)
-"""A run that ends when nothing was due for ten seconds."""
+REFUNDS = RefundsRequest(budget_s=3600, idle_s=5)
+"""A run that ends when nothing was due for some seconds."""
 
 HOUR, DAY = 3_600, 86_400
 

@@ -70,9 +70,7 @@ def test_two_processes_at_once_credit_nothing_twice() -> None:
     in_world(story)
 
 
-@pytest.mark.parametrize(
-    "kind", [FaultKind.cut_after_commit, FaultKind.timeout_after_commit, FaultKind.http_503]
-)
+@pytest.mark.parametrize("kind", [FaultKind.timeout_after_commit, FaultKind.http_503])
 def test_faults_of_both_systems_cost_time_only(kind: FaultKind) -> None:
     async def story(rig: Rig) -> None:
         claims = await refunded(rig, *await sold(rig, (TWO,)))

@@ -29,7 +29,7 @@ from tiktok_ns_pipeline.refunds.custody import Standing, standing_of, standing_o
 from tiktok_ns_pipeline.refunds.document import CHANNEL, Claim, Credit, Problem, RefundDocument
 from tiktok_ns_pipeline.refunds.landed import LandedClaims, Version
 from tiktok_ns_pipeline.refunds.observing import answer_by
-from tiktok_ns_pipeline.refunds.reading import KINDS, RefundReader, documents_of
+from tiktok_ns_pipeline.refunds.reading import KINDS, RefundReader, documents_among
 from tiktok_ns_pipeline.refunds.staging import Decision, answer_due, stage
 from tiktok_ns_pipeline.runtime import Runtime
 from tiktok_ns_pipeline.tiktok.cancellation_models import Cancellation
@@ -66,14 +66,15 @@ class Recorded:
         )
         claims = {one.claim_id: one for one in own}
         facts = [FactKey(CHANNEL, shop, kind, name) for name in claims for kind in KINDS]
-        documents, made = documents_of(tx, shop, claims)
+        intents = tx.intents.newest(facts)
+        documents, made = documents_among(tx, intents)
         so, closure = (FactKey(CHANNEL, shop, kind, order_id) for kind in (SALES_ORDER, CLOSURE))
         link = tx.links.find(so)
         about = tx.intents.newest([so, closure])
         expected = tx.expected_returns.find(CHANNEL, shop, order_id)
         return cls(
             claims=claims,
-            states={fact: (one.revision, one.state) for fact, one in tx.intents.newest(facts).items()},
+            states={fact: (one.revision, one.state) for fact, one in intents.items()},
             documents=documents,
             made=made,
             sales_order_id=link.internal_id if link else None,

@@ -310,17 +310,17 @@ class RefundsFlow:
             if classify(error) not in _ABOUT_ONE_ORDER:
                 raise
             case = decider.unseen(claims[0].order_id, claims, str(error))
-        stored = 0
-        for claim in sorted(claims, key=lambda one: (len(one.claim_id), one.claim_id)):
+        in_order = sorted(claims, key=lambda one: (len(one.claim_id), one.claim_id))
+        for done, claim in enumerate(in_order):
+            if case is not None and done:
+                case = decider.again(case, in_order[done - 1].claim_id)
             if case is None:
-                break
+                return done
             replay = (shop.code, claim.claim_id) in self._again
             if not self._store.keep(shop, case, decider.decide(case, claim.claim_id), replay=replay):
-                break
+                return done
             self._again.discard((shop.code, claim.claim_id))
-            stored += 1
-            case = decider.again(case, claim.claim_id)
-        return stored
+        return len(in_order)
 
     def _first_day(self, shop: Shop) -> date | None:
         """The first day of refunds that are posted; None where none are. A changed policy looks at all

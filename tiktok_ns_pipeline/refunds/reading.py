@@ -18,7 +18,7 @@ from tiktok_ns_pipeline.gate import Lane
 from tiktok_ns_pipeline.goods.sales_order import SalesOrder
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.facts import CREDIT, ITEM_RECEIPT, REFUND_EXCESS, RETURN_AUTHORIZATION
-from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey
+from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.money import exact_decimal
 from tiktok_ns_pipeline.netsuite.client import NetSuiteClient
@@ -132,15 +132,22 @@ def documents_of(
 ) -> tuple[list[RefundDocument], frozenset[str]]:
     """The documents of claims that stand, and the external ids of those that NetSuite has."""
     facts = [FactKey(CHANNEL, shop, kind, name) for name in sorted(set(claim_ids)) for kind in KINDS]
-    links = tx.links.find_many(facts)
+    return documents_among(tx, tx.intents.newest(facts))
+
+
+def documents_among(
+    tx: Transaction, newest: Mapping[FactKey, Intent]
+) -> tuple[list[RefundDocument], frozenset[str]]:
+    """The same of all facts whose newest intents these are."""
+    links = tx.links.find_many(newest)
     documents: list[RefundDocument] = []
-    for fact, newest in tx.intents.newest(facts).items():
+    for fact, last in newest.items():
         link = links.get(fact)
-        intent = newest
-        if newest.state not in OPEN and link is not None:
+        intent = last
+        if last.state not in OPEN and link is not None:
             history = reversed(tx.intents.history(fact))
-            intent = next((one for one in history if one.payload_hash == link.payload_hash), newest)
-        elif newest.state not in OPEN:
+            intent = next((one for one in history if one.payload_hash == link.payload_hash), last)
+        elif last.state not in OPEN:
             continue
         documents.append(TypeAdapter(TYPES[fact.kind]).validate_python(intent.payload["document"]))
     return documents, frozenset(link.external_id for link in links.values())
