@@ -14,10 +14,11 @@ from tests.refunds.give_back import (
     credits,
     pass_hours,
     refund,
+    said,
     sold,
 )
 from tests.rigging import exceptions, in_world
-from tiktok_ns_pipeline.refunds.flow import RefundsRequest
+from tiktok_ns_pipeline.refunds.flow import RefundsFlow, RefundsRequest
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
 from tiktok_ns_pipeline.sandbox.returns import REFUND
 from tiktok_ns_pipeline.sandbox.rig import Rig, SimulatedCrash
@@ -81,6 +82,31 @@ def test_faults_of_both_systems_cost_time_only(kind: FaultKind) -> None:
         await pass_hours(rig, 1)
         await refund(rig)
         assert [credited(rig, claim) for claim in claims] == [[D(10)], [D(10)]]
+        assert exceptions(rig) == []
+
+    in_world(story)
+
+
+def test_what_is_told_while_a_claim_is_decided_is_decided_once_more() -> None:
+    async def story(rig: Rig) -> None:
+        [first, second] = await refunded(rig, *await sold(rig, (TWO,)))
+        async with rig.runtime() as runtime:
+            flow = RefundsFlow(runtime, "told")
+            points: list[str] = []
+
+            def tells(point: str) -> None:
+                """Between the look and the plan TikTok takes one of the refunds back."""
+                points.append(point)
+                if points.count("staged") == 1 and point == "staged":
+                    said(rig, first, "status", "'REFUND_OR_RETURN_REQUEST_REJECT'")
+                    with runtime.ledger.begin() as tx:
+                        tx.claims.wake("tiktok", "us", claim_ids=[first])
+
+            object.__setattr__(runtime, "probe", tells)
+            report = await flow.run(RefundsRequest(budget_s=600, idle_s=5))
+        # The first look came to nothing; the second knows better.
+        assert report.plan.decided == 2
+        assert (credited(rig, first), credited(rig, second)) == ([], [D(10)])
         assert exceptions(rig) == []
 
     in_world(story)
