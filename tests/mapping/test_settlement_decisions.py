@@ -36,7 +36,6 @@ def test_a_file_that_says_nothing_posts_nothing() -> None:
         "goods_wait_days": 30,
         "refund_wait_days": 7,
         "reply_warning_hours": 24,
-        "watch_days": 90,
     }
 
 

@@ -36,12 +36,6 @@ class RefundRules(Section):
         le=14 * 24,
         description="hours before TikTok's deadline at which a return that waits for the seller is told",
     )
-    watch_days: int = Field(
-        default=90,
-        ge=1,
-        le=365,
-        description="days that a completed return is watched for later changes",
-    )
 
 
 class RefuseLarger(Section):
