@@ -27,7 +27,7 @@ from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.lake.tables import SETTLEMENT_MATCHES, STAGED_PAYOUT_JOURNALS
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.facts import PAYOUT_JOURNAL
-from tiktok_ns_pipeline.ledger.intents import UNDER_WAY, FactKey, Intent, IntentState
+from tiktok_ns_pipeline.ledger.intents import FactKey, Intent, IntentState
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
 from tiktok_ns_pipeline.runtime import Runtime
@@ -62,7 +62,10 @@ from tiktok_ns_pipeline.settlements.planning import (
     Decided,
     PlanReport,
     SettlementPlanner,
+    about,
     is_ours,
+    is_posted,
+    is_under_way,
 )
 from tiktok_ns_pipeline.settlements.reading import SettlementReader
 from tiktok_ns_pipeline.settlements.reading_back import read_documents_back
@@ -110,6 +113,8 @@ class SettlementsFlow:
         self._handlers = handlers(runtime, self._reader)
         self._troubles = Troubles(runtime)
         self._looked_at: set[str] = set()
+        self._undecided: set[str] = set()
+        """Shops with statements or payouts of which nothing is decided yet."""
         self._asked_for_periods: set[str] = set()
         self._read_now: set[str] = set()
         self._since: date | None = None
@@ -152,13 +157,16 @@ class SettlementsFlow:
     async def _turn_shop(self, opened: OpenedShop) -> int:
         """Read, decide and follow up; gives how much of it was new."""
         shop = opened[0]
-        mark, asked = self._mark(shop), self._asked_for(shop)
+        before, asked = self._mark(shop), self._asked_for(shop)
+        mark = before
         again = {one.subject for one in asked} | self._outdated(shop) | self._without_period(shop)
         observed = await self._observed(opened, mark, again, asked=bool(asked))
         if observed is not None:
             mark = replace(mark, read_at=self._runtime.clock.now())
         changed = observed.news if observed else 0
-        if observed is not None or again or shop.code not in self._looked_at:
+        # What was to be decided later may be decided at a later reading, though nothing new was read.
+        is_news = observed is not None and (observed.news > 0 or shop.code in self._undecided)
+        if is_news or again or shop.code not in self._looked_at:
             mark, decided = await self._decide(shop, mark, again, replay=bool(asked))
             changed += decided
             self._answered(asked)
@@ -167,6 +175,7 @@ class SettlementsFlow:
             for payment_id in asked_for:
                 self._clearing.look_again(shop, payment_id)
             mark = replace(mark, to_pay=tuple(dict.fromkeys([*mark.to_pay, *asked_for])))
+        if mark is not before:
             self._keep_mark(shop, mark)
         if observed is not None:
             await self._match_again(shop, mark)
@@ -303,6 +312,11 @@ class SettlementsFlow:
         self._runtime.probe("planned")
         with self._runtime.ledger.read() as tx:
             after = mark_after(tx, shop, mark, kept, statements, payments, self._today())
+        subjects = {f"{STATEMENT}{one.id}" for one in statements}
+        subjects |= {f"{PAYOUT}{one.id}" for one in payments if one.status in ENDED_PAYMENTS}
+        self._undecided.discard(shop.code)
+        if not subjects <= after.decided.keys():
+            self._undecided.add(shop.code)
         return after, len(kept)
 
     def _known(
@@ -330,7 +344,7 @@ class SettlementsFlow:
         for one in statements:
             subject = f"{STATEMENT}{one.id}"
             is_decided = mark.decided.get(subject) == one.version and subject not in again
-            if not is_decided and not _is_under_way(_about(known, one.id)):
+            if not is_decided and not is_under_way(about(known, one.id)):
                 decided.append(await decider.statement(one))
                 await self._match(shop, mark, decider, one)
         return decided
@@ -353,8 +367,8 @@ class SettlementsFlow:
             version = version_of(one, own, paid_again=paid_again)
             subject = f"{PAYOUT}{one.id}"
             is_decided = mark.decided.get(subject) == version and subject not in again
-            about = _about(known, one.id)
-            if one.status not in ENDED_PAYMENTS or is_decided or _is_under_way(about) or _is_posted(about):
+            intents = about(known, one.id)
+            if one.status not in ENDED_PAYMENTS or is_decided or is_under_way(intents) or is_posted(intents):
                 continue
             decided.append(await decider.payout(one, own, paid_again=paid_again))
         return decided
@@ -441,23 +455,3 @@ class SettlementsFlow:
 
     def _today(self) -> date:
         return self._runtime.clock.now().astimezone(UTC).date()
-
-
-def _about(known: Mapping[FactKey, Intent], key: str) -> list[Intent]:
-    return [
-        intent
-        for fact, intent in known.items()
-        if fact.business_key == key or _accrues(fact.business_key, key)
-    ]
-
-
-def _accrues(business_key: str, key: str) -> bool:
-    return business_key.startswith(f"{key}-")
-
-
-def _is_under_way(intents: Sequence[Intent]) -> bool:
-    return any(intent.state in UNDER_WAY for intent in intents)
-
-
-def _is_posted(intents: Sequence[Intent]) -> bool:
-    return bool(intents) and all(intent.state == IntentState.APPLIED for intent in intents)

@@ -17,7 +17,7 @@ from tiktok_ns_pipeline.goods.problem import Problem
 from tiktok_ns_pipeline.ledger import Transaction
 from tiktok_ns_pipeline.ledger.exceptions import OpenException
 from tiktok_ns_pipeline.ledger.facts import PAYOUT_JOURNAL
-from tiktok_ns_pipeline.ledger.intents import OPEN, FactKey, Intent, IntentState, NewIntent
+from tiktok_ns_pipeline.ledger.intents import OPEN, UNDER_WAY, FactKey, Intent, IntentState, NewIntent
 from tiktok_ns_pipeline.mapping import Shop
 from tiktok_ns_pipeline.mapping.exception_kinds import KINDS
 from tiktok_ns_pipeline.mapping.settlements import PostedSettlement
@@ -107,6 +107,25 @@ class Decided:
 def payout_fact(shop: str, key: str) -> FactKey:
     """The fact that a payout, statement or accrued month is booked."""
     return FactKey(CHANNEL, shop, PAYOUT_JOURNAL, key)
+
+
+def about(known: Mapping[FactKey, Intent], key: str) -> list[Intent]:
+    """The intents about a payment or statement, accrued months included."""
+    return [
+        intent
+        for fact, intent in known.items()
+        if fact.business_key == key or fact.business_key.startswith(f"{key}-")
+    ]
+
+
+def is_under_way(intents: Sequence[Intent]) -> bool:
+    """Whether any of them is being sent."""
+    return any(intent.state in UNDER_WAY for intent in intents)
+
+
+def is_posted(intents: Sequence[Intent]) -> bool:
+    """Whether there are any, and all are in NetSuite."""
+    return bool(intents) and all(intent.state == IntentState.APPLIED for intent in intents)
 
 
 def subject_of(intent: Intent) -> str:
