@@ -45,6 +45,17 @@ def test_a_full_reading_that_tells_nothing_new_decides_nothing() -> None:
     told(story, poll_s=60.0)
 
 
+def test_a_run_that_finds_nothing_new_asks_netsuite_once_a_turn() -> None:
+    async def story(rig: Rig) -> None:
+        count(rig, "SKU-020", "6", 40)
+        await push(rig)
+        asked = rig.faults.asked["netsuite"]
+        report = await push(rig)
+        assert rig.faults.asked["netsuite"] - asked == report.turns
+
+    told(story)
+
+
 def test_another_mapping_lets_nothing_rest() -> None:
     async def story(rig: Rig) -> None:
         count(rig, "SKU-020", "6", 40)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Document
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from tiktok_ns_pipeline.goods.items import ItemIndex, NetSuiteItem
-from tiktok_ns_pipeline.inventory.observing import KITS_CURSOR
+from tiktok_ns_pipeline.inventory.observing import stored_kits
 from tiktok_ns_pipeline.inventory.offers import Offers
-from tiktok_ns_pipeline.inventory.pools import Draw, Kits
 from tiktok_ns_pipeline.lake import Lake
 from tiktok_ns_pipeline.lake.tables import RAW_NETSUITE_ITEMS, RAW_TIKTOK_PRODUCTS
 from tiktok_ns_pipeline.ledger import Ledger, Transaction
@@ -47,15 +45,6 @@ class Mismatches:
     stocked: int
     without_item: list[WithoutItem]
     without_listing: list[WithoutListing]
-
-
-def stored_kits(tx: Transaction) -> Kits:
-    """Members of NetSuite's kit items as a run read them last."""
-    stored: Document[str, list[tuple[str, str]]] = tx.cursors.get(KITS_CURSOR) or {}
-    return {
-        kit: tuple(Draw(item_id, Decimal(quantity)) for item_id, quantity in members)
-        for kit, members in stored.items()
-    }
 
 
 def offers_as_landed(lake: Lake, tx: Transaction, mapping: Mapping, items: list[dict[str, Any]]) -> Offers:

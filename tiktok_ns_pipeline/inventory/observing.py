@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tiktok_ns_pipeline.inventory.pools import Draw
+from tiktok_ns_pipeline.inventory.pools import Draw, Kits
 from tiktok_ns_pipeline.inventory.reading import (
     MOST_CANDIDATES,
     PENDING_APPROVAL,
@@ -43,6 +43,8 @@ STOPPED_CURSOR = "stock:netsuite:stopped"
 """The exception that asks whether an implausible reading is true, while it is not answered."""
 KITS_CURSOR = "stock:netsuite:kits"
 """Members of NetSuite's kit items as they were read last."""
+_KITS_OF_CURSOR = "stock:netsuite:kits-of"
+"""The snapshot of the items with which they were read."""
 _NEWEST_CURSOR = "stock:netsuite:booked"
 
 IMPLAUSIBLE = "stock_snapshot_implausible"
@@ -76,6 +78,15 @@ def external_id_of(order: OrderKey) -> str:
     return f"tts-{order[0]}-{SALES_ORDER}-{order[1]}".lower()
 
 
+def stored_kits(tx: Transaction) -> Kits:
+    """Members of NetSuite's kit items as they were read last."""
+    stored: Mapping[str, list[tuple[str, str]]] = tx.cursors.get(KITS_CURSOR) or {}
+    return {
+        kit: tuple(Draw(item_id, Decimal(quantity)) for item_id, quantity in members)
+        for kit, members in stored.items()
+    }
+
+
 class NetSuiteStock:
     """NetSuite's stock, looked at again and again within a run. Raises NetSuiteError."""
 
@@ -95,12 +106,17 @@ class NetSuiteStock:
         self._looks = 0
         self._full_asked = False
 
-    async def members(self) -> dict[str, tuple[Draw, ...]]:
-        """Members of kit items, which are remembered for whoever asks no system."""
+    async def members(self, snapshot: str) -> Kits:
+        """Members of kit items, read once for each snapshot of the items: they are remembered, for later
+        runs and for whoever asks no system."""
+        with self._runtime.ledger.read() as tx:
+            if tx.cursors.get(_KITS_OF_CURSOR) == snapshot:
+                return stored_kits(tx)
         kits = await self._reader.members()
         stored = {kit: [[one.item_id, str(one.quantity)] for one in members] for kit, members in kits.items()}
         with self._runtime.ledger.begin() as tx:
             tx.cursors.set(KITS_CURSOR, stored)
+            tx.cursors.set(_KITS_OF_CURSOR, snapshot)
         return kits
 
     def was_never_read(self) -> bool:

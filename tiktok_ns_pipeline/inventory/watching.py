@@ -115,7 +115,7 @@ class StockWatch:
             snapshot, _ = await ensure_snapshot(self._runtime, self._run_id)
             if snapshot == self._goods_read:
                 return 0
-            kits = await self.netsuite.members()
+            kits = await self.netsuite.members(snapshot)
         except SYSTEM_ERRORS as error:
             self._troubles.note("items", error)
             return 0
