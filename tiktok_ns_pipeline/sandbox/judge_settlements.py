@@ -116,8 +116,8 @@ def judge_settlements(
     """Score the books by the truth. Roles that no account has are not judged.
 
     `orders` tells by shop where its orders stand; without it every account of the role clearing is every
-    shop's. Of a shop that is not in it payouts alone are judged, and not what they clear. `unsold` are orders that the books
-    cannot carry, so that only payouts are about them.
+    shop's. Of a shop that is not in it payouts alone are judged, and not what they clear. `unsold`
+    are orders that the books cannot carry, so that only payouts are about them.
     """
     lines = list(lines)
     findings = SettlementFindings()
