@@ -17,7 +17,7 @@ from tests.refunds.give_back import approve, pass_hours, refund
 from tests.refunds.give_back import sold as several_sold
 from tests.rigging import exceptions
 from tests.sandbox.money_documents import balance
-from tests.settlements.desk import SOON, pass_days, payments, settle, settling
+from tests.settlements.desk import SOON, pass_days, payments, settle, settling, with_mapping
 from tests.settlements.test_settled_orders import SHIPPING, sold
 from tiktok_ns_pipeline.reconciliation.every_shop import prove_clearing_of_every_account
 from tiktok_ns_pipeline.sandbox.faults import FaultKind
@@ -31,13 +31,14 @@ CLEARING, RECEIVABLE = "126", "119"
 CREATE = "POST /services/rest/record/v1/customerRefund"
 
 
-def credit(rig: Rig, sale: Sale, amount: str) -> str:
+def credit(rig: Rig, sale: Sale, amount: str, vat: str = "20", **fields: Any) -> str:
     """The Credit Memo of a refund of an order, as the flow of refunds makes it; its id."""
-    before_tax = round(D(amount) / D("1.2"), 2)
+    before_tax = round(D(amount) / (1 + D(vat) / 100), 2)
     body = {
         "entity": {"id": sale.sales_order.get("entity")},
         "custbody_tts_order_id": sale.order_id,
         "item": {"items": [{"item": {"id": "907"}, "quantity": 1, "rate": before_tax}]},
+        **fields,
     }
     made = rig.books.create("creditMemo", body).record
     assert made.get("total") == D(amount)
@@ -165,6 +166,38 @@ def test_with_the_flow_of_refunds_every_invoice_and_credit_is_settled_and_cleari
             proofs = await prove_clearing_of_every_account(runtime, "proof")
         [proof] = [one for one in proofs if one.account == CLEARING]
         assert proof.is_explained and proof.items == (), proof.statement
+
+    settling(story)
+
+
+def test_in_another_currency_than_the_books_nothing_of_invoices_and_credits_stays_in_clearing() -> None:
+    """NetSuite itself realises what an Invoice was worth beside its payment: it is not booked again."""
+
+    async def story(rig: Rig) -> None:
+        rates = "rates: [{since: 2026-01-01, rate: 1.30}, {since: 2026-06-05, rate: 1.40}]"
+        with_mapping(
+            rig,
+            (
+                'subsidiary_id: "2"                      # UK Ltd',
+                f'exchange_rate: {{source: fixed, {rates}}}\n    subsidiary_id: "1"',
+            ),
+            ('location_id: "9"                        # UK', 'location_id: "6" # UK'),
+            ('{location_id: "9"}', '{location_id: "6"}'),
+            ('clearing_account_id: "126"', 'clearing_account_id: "131"'),
+            ('bank_account_id: "129"', 'bank_account_id: "128"'),
+            ('reserve_account_id: "141"', 'reserve_account_id: "140"'),
+        )
+        sale = await sold(rig, Line("SKU-001", 2, "20.00"), shop="uk")
+        rig.world.finance.refund(sale.order_id, [rig.world.facts(sale.order_id).lines[0].id])
+        memo = credit(rig, sale, "20.00", "0", exchangeRate=D("1.30"))
+        await pass_days(rig, 11)
+        await settle(rig)
+        assert {one["externalId"].split("-")[2] for one in rig.books.records("journalEntry")} == {"je"}
+        assert left_open(rig, sale, memo) == [0, 0]
+        assert (balance(rig.books, "131"), balance(rig.books, RECEIVABLE)) == (0, 0)
+        # 20.00 were worth 1.30 when they were sold, and 1.40 when they were paid out.
+        assert balance(rig.books, "660") == -2
+        assert exceptions(rig) == []
 
     settling(story)
 

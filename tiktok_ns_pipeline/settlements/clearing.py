@@ -173,7 +173,12 @@ class ClearingDesk:
             return False, 0
         posting, payout = booked
         orders = await self._reader.orders(shop, payout.orders)
-        exchange = realised_difference(posting, payout, rate, orders.rates, base[1])
+        invoiced = [
+            order_id
+            for order_id, documents in orders.documents.items()
+            if isinstance(shop.billing, InvoiceBilling) and any(one.kind == "invoice" for one in documents)
+        ]
+        exchange = realised_difference(posting, payout, rate, orders.rates, base[1], frozenset(invoiced))
         problems = (
             exchange.problems
             if isinstance(exchange, NotBooked)

@@ -11,7 +11,7 @@ named, never taken for even.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -54,17 +54,20 @@ def realised_difference(
     rate: Decimal,
     entered_at: Mapping[str, Decimal],
     base_currency_id: str,
+    paid_at_rate: Collection[str] = (),
 ) -> Exchange | NotBooked:
     """The journal in the subsidiary's currency that evens out a payout in another one (N 6 no. 11).
 
     `rate` is the one at which NetSuite posted the payout, `entered_at` those at which the orders' bills
-    were posted, by order id; both in the subsidiary's currency for one of the shop's.
+    were posted, by order id; both in the subsidiary's currency for one of the shop's. `paid_at_rate` are
+    orders that enter the clearing account at the payout's own rate: their Invoices are paid with it, and
+    NetSuite itself realises what the Invoices had beside that.
     """
     shop, policy, base = posting.shop, posting.policy, posting.base_currency
     payment = booked.payment.payment
     if shop.currency == base:
         return Exchange(None, ())
-    orders = booked.orders
+    orders = {key: one for key, one in booked.orders.items() if key not in paid_at_rate}
     left_alone = sorted(
         order_id for order_id, one in orders.items() if one.total and order_id not in entered_at
     )
