@@ -58,6 +58,9 @@ _READ_EVERY_MIN = 15
 """As rarely as all stock can be read; what moves in between is seen by the transactions that moved it."""
 _PLENTY = tuple(item for item in map(str, range(301, 341)) if item not in SCARCE)
 
+_PEOPLE = WarehouseHabits(until_picked=(8 * 3600.0, 16 * 3600.0))
+"""Slower to pick than usual, so that buyers can still change their orders."""
+
 _RUN_S = 2 * 3600.0
 _OPENING_S = 300.0
 _QUIET_FOR_S = 3600.0
@@ -179,7 +182,7 @@ class _Simulation:
             mix=self._mix,
             poll_s=self._poll_s,
             speed=SPEED,
-            warehouse=WarehouseHabits() if self._mix.shipped_by == "warehouse" else None,
+            warehouse=_PEOPLE if self._mix.shipped_by == "warehouse" else None,
             stockroom=StockroomHabits(items=_PLENTY) if self._mix.stock == "kept" else None,
         )
         rig.settings = replace(rig.settings, mapping_path=self._mapping(), money_refresh_s=_MONEY_READ_S)
