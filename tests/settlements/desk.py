@@ -74,7 +74,7 @@ def judged(rig: Rig) -> SettlementFindings:
     clearing: dict[str, Role] = dict.fromkeys(("125", "126", "127", "54", "58", "55"), "clearing")
     banks: dict[str, Role] = dict.fromkeys(("128", "129", "130"), "bank")
     reserves: dict[str, Role] = dict.fromkeys(("140", "141", "142"), "reserve")
-    roles = {**clearing, **banks, **reserves}
+    roles: dict[str, Role] = {**clearing, **banks, **reserves}
     return judge_settlements(settled_lines(rig.books), rig.world.finance.truth(), roles)
 
 
