@@ -198,7 +198,9 @@ def _is_at_work(record: dg.RunRecord) -> bool:
     their container; neither must keep the next one away.
     """
     run = record.dagster_run
-    age = datetime.now(UTC) - record.create_timestamp
+    # One that waited for its turn in the queue has only begun to be silent.
+    begun = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp
+    age = datetime.now(UTC) - begun
     longest = timedelta(seconds=int(run.tags.get(MAX_RUNTIME_TAG, "0"))) + _LOST_AFTER
     if run.status not in _AT_WORK or age >= longest:
         return False

@@ -108,6 +108,18 @@ def test_a_run_that_died_unnoticed_is_followed_by_another_one(
         tx.leases.drop("netsuite", "another process")
 
 
+def test_a_run_that_waited_long_in_the_queue_is_not_taken_for_dead_when_it_starts(
+    on_stage: Stage, untouched: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(live_runs, "_SILENT_AFTER", timedelta(seconds=2))
+    run = untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTING, tags=LIVE.tags)
+    time.sleep(2)
+    untouched.report_dagster_event(
+        dg.DagsterEvent("PIPELINE_START", job_name=JOB.name, message="begun"), run.run_id
+    )
+    assert evaluate(untouched) == (None, f"run {run.run_id[:8]} is started")
+
+
 def test_a_run_of_a_person_does_not_hold_up_the_live_one(on_stage: Stage, untouched: dg.DagsterInstance):
     untouched.create_run_for_job(JOB, status=dg.DagsterRunStatus.STARTED)
     assert evaluate(untouched)[0] is not None
