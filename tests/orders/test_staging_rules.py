@@ -246,10 +246,11 @@ def test_buyer_fees_never_reach_the_sales_order() -> None:
 def test_tax_inside_prices_is_split_so_that_it_always_sums() -> None:
     document = staged(order([unit(price="9.99")] * 3, currency="GBP"), mapping_with(shop=GB)).document
 
-    # 29.97 is 24.98 net and 4.99 tax; 24.98 is no multiple of three, so two lines a penny apart.
+    # 29.97 is 24.98 net and 4.99 tax; 24.98 is no multiple of three, so two lines a penny apart. With its
+    # tax each piece costs 9.99: that is what a refund of one gives back.
     assert lines_of(document) == [
-        ("301", 1, Decimal("8.32"), Decimal("1.66")),
-        ("301", 2, Decimal("8.33"), Decimal("3.33")),
+        ("301", 1, Decimal("8.32"), Decimal("1.67")),
+        ("301", 2, Decimal("8.33"), Decimal("3.32")),
     ]
     assert document.lines[1].key == document.lines[0].key + "+"
     ids = [line.channel_line_ids for line in document.lines]

@@ -163,7 +163,7 @@ def _spread(key: str, group: Group, part: Part, gross: Money, tax: Tax) -> list[
     low, dearer = divmod(int(net.amount / step), quantity)
     counts = [count for count in (quantity - dearer, dearer) if count]
     amounts = [(low + index) * step * count for index, count in enumerate(counts)]
-    taxes = (gross - net).allocate(counts if net.is_zero else amounts)
+    taxes = _taxes(gross, net, counts, amounts)
     priced: list[Priced] = []
     for index, (count, tax_amount) in enumerate(zip(counts, taxes, strict=True)):
         rate = (low + index) * step
@@ -174,12 +174,21 @@ def _spread(key: str, group: Group, part: Part, gross: Money, tax: Tax) -> list[
                 quantity=count,
                 rate=rate,
                 amount=rate * count,
-                tax_amount=tax_amount.amount,
+                tax_amount=tax_amount,
                 units_id=part.units_id,
                 line_ids=_ids_of(group, part, counts, index),
             )
         )
     return priced
+
+
+def _taxes(gross: Money, net: Money, counts: Sequence[int], amounts: Sequence[Decimal]) -> list[Decimal]:
+    """The tax of each line: what is missing to its pieces' price where that is the same for each, so that
+    a refunded piece gives back what the buyer had paid for it; else by amounts."""
+    piece = gross.amount / sum(counts)
+    if Money(piece, gross.currency).fits_currency:
+        return [piece * count - amount for count, amount in zip(counts, amounts, strict=True)]
+    return [one.amount for one in (gross - net).allocate(counts if net.is_zero else amounts)]
 
 
 def _ids_of(group: Group, part: Part, counts: Sequence[int], index: int) -> tuple[str, ...]:
