@@ -95,7 +95,7 @@ def test_a_day_lands_its_rows_and_its_line_and_answers_every_question() -> None:
         for day in days:
             proof = await paid.prove(day)
             assert wrong(proof.rows) == {}
-            states = {check.__name__: check(proof).state for check in CHECKS}
+            states = {check.name: check(proof).state for check in CHECKS}
             assert states["payments_add_up"] == "passed", states
             landed = paid.lake.current(PAYOUT_RECONCILIATION, shop="uk", days=[day])
             assert len(landed) == len(proof.rows)

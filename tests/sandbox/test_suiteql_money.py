@@ -29,7 +29,11 @@ class Story:
         self.receipt = self.sale.received(self.return_, take(1, 1))
         self.credit = self.sale.credited("returnAuthorization", self.return_, take(1, 1))
         books.patch("creditMemo", self.credit, applies({self.sale.bill: "4"}))
-        body = {"customer": {"id": self.sale.customer}, "account": {"id": CLEARING}}
+        body = {
+            "customer": {"id": self.sale.customer},
+            "account": {"id": CLEARING},
+            "paymentOption": {"id": "7"},
+        }
         self.refund = books.create("customerRefund", {**body, **applies({self.credit: None})}).id
         self.payment = self.sale.paid("20")
         self.direct = self.sale.credited("invoice", self.sale.bill, take(1, 0), take(2, 1), take(3, 0))
